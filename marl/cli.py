@@ -1,0 +1,199 @@
+"""The `marl` command: one thin command for each function of `marl.experiment`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from marl import experiment
+from marl.errors import ParleyError
+from marl.scenario import Scenario, load_scenario
+from marl.store import RunDirectory
+from marl.terminal import ProgressBars, print_analysis, print_evaluation, print_scenarios, print_verdict, turn_printer
+
+app = typer.Typer(
+    name="marl",
+    help="Parley: language-model agents that talk, train and are studied in PettingZoo games.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+RUNS = Path("runs")
+
+ScenarioName = Annotated[str, typer.Argument(help="A packaged scenario's name (see `marl list`) or a YAML file.")]
+RunPath = Annotated[Path, typer.Argument(help="A run directory, as made by `marl run` or `marl train`.")]
+SetOption = Annotated[list[str], typer.Option("--set", help="Override a scenario field: key=value; may be repeated.")]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="The root seed; the scenario's own by default.", min=0)]
+OutOption = Annotated[Path | None, typer.Option("--out", help="The run directory; runs/SCENARIO-TIME by default.")]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", help="Language model of every seat: nano, scratch, a folder or a hub name.")
+]
+RunnersOption = Annotated[int | None, typer.Option("--env-runners", help="Ray actors that sample; 0 = here.", min=0)]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with --out, or with the newest run of the scenario.")]
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Print Parley's own errors as one message and exit 2; any other error is a fault of ours and shows in full."""
+    try:
+        yield
+    except ParleyError as error:
+        Console(stderr=True).print(f"[bold red]{type(error).__name__}[/]: ", end="")
+        Console(stderr=True, soft_wrap=True).print(str(error), markup=False, highlight=False)
+        raise typer.Exit(2) from None
+
+
+def _scenario(
+    name: str, overrides: list[str], seed: int | None, model: str | None, env_runners: int | None = None
+) -> Scenario:
+    extra = list(overrides)
+    if seed is not None:
+        extra.append(f"seed={seed}")
+    if env_runners is not None:
+        extra.append(f"training.env_runners={env_runners}")
+    scenario = load_scenario(name, extra)
+    if model is not None:
+        seats = [key for key, policy in scenario.policies.items() if policy.kind == "language_model"]
+        scenario = load_scenario(name, [*extra, *(f"policies.{key}.model={model}" for key in seats)])
+    return scenario
+
+
+def _out(scenario: Scenario, out: Path | None, resume: bool) -> Path:
+    if out is not None:
+        return out
+    if resume:
+        runs = sorted(RUNS.glob(f"{scenario.name}-*/scenario.yaml"))
+        if not runs:
+            raise ParleyError(f"nothing to resume: no {RUNS}/{scenario.name}-* here; name the run directory with --out")
+        return runs[-1].parent
+    return RUNS / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def _how_to_go_on(command: str, name: str, out: Path) -> None:
+    console.print(f"\nStopped; a checkpoint is saved. Go on with: [bold]marl {command} {name} --out {out} --resume[/]")
+    raise typer.Exit(130)
+
+
+@app.command("list")
+def list_scenarios() -> None:
+    """The packaged scenarios: players, kind, phase structure, known optimum."""
+    with _explained():
+        print_scenarios(console)
+
+
+@app.command()
+def run(
+    scenario: ScenarioName,
+    set_: SetOption = [],  # noqa: B006 - typer reads the default, nothing changes it
+    seed: SeedOption = None,
+    out: OutOption = None,
+    model: ModelOption = None,
+    env_runners: RunnersOption = None,
+    resume: ResumeOption = False,
+) -> None:
+    """Train, evaluate, analyze and report, in one go."""
+    with _explained():
+        settings = _scenario(scenario, set_, seed, model, env_runners)
+        folder = _out(settings, out, resume)
+        console.print(f"[bold]{settings.title}[/] → {folder}")
+        try:
+            with ProgressBars(console, settings) as bars:
+                done = experiment.run(settings, folder, resume=resume, on_progress=bars, command=_command())
+        except KeyboardInterrupt:
+            _how_to_go_on("run", scenario, folder)
+        print_verdict(console, done)
+
+
+@app.command()
+def train(
+    scenario: ScenarioName,
+    set_: SetOption = [],  # noqa: B006
+    seed: SeedOption = None,
+    out: OutOption = None,
+    model: ModelOption = None,
+    env_runners: RunnersOption = None,
+    resume: ResumeOption = False,
+) -> None:
+    """Train the scenario's learning seats and export their policies."""
+    with _explained():
+        settings = _scenario(scenario, set_, seed, model, env_runners)
+        folder = _out(settings, out, resume)
+        try:
+            with ProgressBars(console, settings) as bars:
+                experiment.train(settings, folder, resume=resume, on_progress=bars, command=_command())
+        except KeyboardInterrupt:
+            _how_to_go_on("train", scenario, folder)
+        console.print(f"Trained policies: {folder / 'policies'}. Next: [bold]marl evaluate {folder}[/]")
+
+
+@app.command()
+def evaluate(run: RunPath, env_runners: RunnersOption = 0) -> None:
+    """Play every arm of a run on the same seeds: normal, channel off, scrambled, and the controls."""
+    with _explained():
+        directory = RunDirectory(run)
+        with ProgressBars(console, directory.scenario()) as bars:
+            evaluation = experiment.evaluate(run, env_runners=env_runners or 0, on_progress=bars)
+        print_evaluation(console, evaluation)
+
+
+@app.command()
+def analyze(run: RunPath) -> None:
+    """Play the tournament and solve the empirical game: equilibria, regret, price of anarchy."""
+    with _explained():
+        directory = RunDirectory(run)
+        with ProgressBars(console, directory.scenario()) as bars:
+            analysis = experiment.analyze(run, on_progress=bars)
+        print_analysis(console, analysis)
+
+
+@app.command()
+def report(run: RunPath) -> None:
+    """Write the run's report.html."""
+    with _explained():
+        console.print(f"Report: {experiment.report(run)}")
+
+
+@app.command()
+def play(
+    scenario: Annotated[str, typer.Argument(help="A scenario's name, a YAML file, or a run directory (trained policies).")],
+    set_: SetOption = [],  # noqa: B006
+    seed: SeedOption = None,
+    model: ModelOption = None,
+    seat: Annotated[list[str], typer.Option("--seat", help="AGENT=human, or AGENT=a scripted policy.")] = [],  # noqa: B006
+    episodes: Annotated[int, typer.Option("--episodes", min=1)] = 1,
+) -> None:
+    """Watch episodes: messages, choices and payoffs as they happen; or take a seat yourself."""
+    with _explained():
+        policies: dict[str, Any] | None = None
+        if (Path(scenario) / "scenario.yaml").exists():
+            policies = dict(experiment.policies_of(RunDirectory(scenario)))
+            scenario = str(Path(scenario) / "scenario.yaml")
+        settings = _scenario(scenario, set_, seed, model)
+        seats = dict(_seat(text, settings) for text in seat)
+        experiment.play(
+            settings, seats=seats, episodes=episodes, on_turn=turn_printer(console), policies=policies
+        )
+
+
+def _seat(text: str, scenario: Scenario) -> tuple[str, str]:
+    agent, equals, who = text.partition("=")
+    if not equals or agent not in scenario.seats:
+        raise ParleyError(f"--seat {text!r}: give AGENT=human or AGENT=POLICY; agents here: {', '.join(scenario.seats)}")
+    return agent, who
+
+
+def _command() -> str:
+    return shlex.join(["marl", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    app()

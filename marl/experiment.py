@@ -1,0 +1,205 @@
+"""The whole of Parley in five functions: train, evaluate, analyze, report, and run = all of them.
+
+Start reading here. Each function takes a scenario or a run directory, and writes its result into the run directory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from marl.errors import StoreError
+from marl.scenario import ChannelSettings, Scenario, ScriptedSettings
+from marl.seeding import seed_of, stream
+from marl.store import RunDirectory
+
+if TYPE_CHECKING:
+    from marl.policies.protocol import Policy
+    from marl.types import Episode
+
+TWIN = "silent_twin"
+Progress = Callable[[str, Mapping[str, Any]], None]
+
+
+def _quiet(step: str, row: Mapping[str, Any]) -> None:
+    """Report nothing."""
+
+
+def train(
+    scenario: Scenario, out: str | Path, *, resume: bool = False, on_progress: Progress = _quiet, command: str = ""
+) -> RunDirectory:
+    """Train the learning seats of `scenario` and export their policies into the run directory `out`.
+
+    With `resume`, go on from the newest whole checkpoint in `out`; the scenario is then read from there. `on_progress`
+    gets ("train", metrics row) after each iteration. On Ctrl-C a checkpoint is saved before KeyboardInterrupt goes on.
+    """
+    from marl.learning.trainer import Trainer
+
+    run = RunDirectory(out) if resume else RunDirectory.create(out, scenario, command)
+    trainer = Trainer(run.scenario(), run.path, resume=resume)
+    run.update_run(status="training")
+    try:
+        trainer.run(on_iteration=lambda row: on_progress("train", row))
+        trainer.export(run.path / "policies")
+    except KeyboardInterrupt:
+        run.update_run(status="interrupted")
+        raise
+    finally:
+        trainer.close()
+    run.update_run(status="trained")
+    return run
+
+
+def silent(scenario: Scenario) -> Scenario:
+    """The scenario's twin in which nobody can say anything: the control that every claim about talk is held against."""
+    channel = scenario.channel.model_copy(update={"intervention": "off"})
+    return scenario.model_copy(update={"channel": channel})
+
+
+def policies_of(run: RunDirectory) -> dict[str, Policy]:
+    """The run's trained policies, by policy name; scripted and human ones as the scenario names them."""
+    from marl.policies import build_policies
+
+    folder = run.path / "policies"
+    if not folder.is_dir():
+        raise StoreError(f"{str(run.path)!r} holds no trained policies; `marl train --resume --out {run.path}` makes them")
+    return build_policies(run.scenario(), seed=run.scenario().seed, trained=folder)
+
+
+def untrained_policies(scenario: Scenario) -> dict[str, Policy]:
+    """Copies of the policies as they were before the first update."""
+    from marl.policies import build_policies
+
+    return build_policies(scenario, seed=scenario.seed)
+
+
+def evaluate(out: str | Path, *, env_runners: int = 0, on_progress: Progress = _quiet) -> dict[str, Any]:
+    """Play every arm of the run on the same seeds, with controls beside it; writes evaluation.json and the episodes."""
+    from marl.evaluation import evaluate_arms
+    from marl.learning.sampling import sampler
+
+    run = RunDirectory(out)
+    scenario = run.scenario()
+    with sampler(env_runners) as play_with:
+
+        def player(setting: Scenario, policies: Mapping[str, Policy], name: str) -> Callable[..., list[Episode]]:
+            def play_arm(indices: Any, **arguments: Any) -> list[Episode]:
+                on_progress("evaluate", {"arm": arguments.get("intervention") or name})
+                return play_with(setting, policies, indices, **arguments)
+
+            return play_arm
+
+        controls = {"untrained": player(scenario, untrained_policies(scenario), "untrained")}
+        if run.has(TWIN):
+            twin = RunDirectory(run.path / TWIN)
+            controls[TWIN] = player(twin.scenario(), policies_of(twin), TWIN)
+        trained = player(scenario, policies_of(run), "normal")
+        evaluation, episodes = evaluate_arms(scenario, trained, controls)
+    for arm, played in episodes.items():
+        run.write_episodes(arm, played)
+    run.write_json("evaluation.json", evaluation)
+    return evaluation
+
+
+def analyze(out: str | Path, *, on_progress: Progress = _quiet) -> dict[str, Any]:
+    """Play the tournament of trained, untrained and scripted policies, and write the empirical game to analysis.json."""
+    from marl.evaluation import play_tournament
+    from marl.games import EmpiricalGame, summarize
+    from marl.rollout import play as rollout
+
+    run = RunDirectory(out)
+    scenario = run.scenario()
+    strategies = seat_strategies(scenario, policies_of(run), untrained_policies(scenario))
+    seed = seed_of(scenario.seed, "tournament")
+
+    def play_profile(profile: Mapping[str, Policy], indices: Any) -> list[Episode]:
+        return rollout(scenario, profile, indices, seed=seed)
+
+    def on_profile(done: int, total: int) -> None:
+        on_progress("analyze", {"done": done, "total": total})
+
+    samples = play_tournament(play_profile, strategies, episodes=scenario.analysis.episodes, on_profile=on_profile)
+    names = {agent: tuple(table) for agent, table in strategies.items()}
+    game = EmpiricalGame.from_samples(names, samples)
+    learned = tuple(0 for _ in names)
+    analysis = summarize(
+        game, learned, confidence=scenario.evaluation.confidence, rng=stream(scenario.seed, "bootstrap", "analysis")
+    )
+    run.write_json("analysis.json", analysis)
+    return analysis
+
+
+def seat_strategies(
+    scenario: Scenario, trained: Mapping[str, Policy], untrained: Mapping[str, Policy]
+) -> dict[str, dict[str, Policy]]:
+    """For each agent, the policies that may sit there in the tournament, by name; the trained one stands first."""
+    from marl.policies import scripted_policy
+
+    table: dict[str, dict[str, Policy]] = {}
+    for agent, seat in scenario.seats.items():
+        table[agent] = {"trained": trained[seat]}
+        if trained[seat].trainable:
+            table[agent]["untrained"] = untrained[seat]
+        for name, settings in scenario.analysis.strategies.items():
+            table[agent][name] = scripted_policy(name, settings)
+    return table
+
+
+def report(out: str | Path) -> Path:
+    """Write RUN/report.html from the files of the run; returns its path."""
+    from marl.report import render_report
+
+    return render_report(RunDirectory(out).path)
+
+
+def run(
+    scenario: Scenario, out: str | Path, *, resume: bool = False, on_progress: Progress = _quiet, command: str = ""
+) -> RunDirectory:
+    """Train (with the silent twin beside it), evaluate, analyze and report."""
+    from marl.twin import training_twin
+
+    directory = RunDirectory(out) if resume else RunDirectory.create(out, scenario, command)
+    scenario = directory.scenario()
+    with training_twin(silent(scenario), directory.path / TWIN, wanted=wants_twin(scenario), on_progress=on_progress):
+        train(scenario, directory.path, resume=True, on_progress=on_progress)
+    evaluate(directory.path, env_runners=scenario.training.env_runners, on_progress=on_progress)
+    analyze(directory.path, on_progress=on_progress)
+    on_progress("report", {})
+    report(directory.path)
+    directory.update_run(status="done")
+    return directory
+
+
+def wants_twin(scenario: Scenario) -> bool:
+    """Whether a silent twin would differ from the run itself."""
+    channel: ChannelSettings = scenario.channel
+    talks = channel.intervention != "off" and channel.topology != "none" and channel.talk_rounds > 0
+    return scenario.training.silent_twin and talks
+
+
+def play(
+    scenario: Scenario,
+    *,
+    seats: Mapping[str, str] | None = None,
+    episodes: int = 1,
+    on_turn: Callable[[Episode], None] | None = None,
+    policies: Mapping[str, Policy] | None = None,
+) -> list[Episode]:
+    """Play `episodes` with the scenario's policies (or the given ones) and return their records.
+
+    `seats` puts somebody else on an agent: "human", "random", or "module:attribute" of a scripted function.
+    `on_turn` is called with the growing episode after each step, so that one can watch it.
+    """
+    from marl.policies import HumanPolicy, scripted_policy
+    from marl.rollout import play as rollout
+
+    sitting: dict[str, Policy] = dict(policies if policies is not None else untrained_policies(scenario))
+    for agent, who in (seats or {}).items():
+        if who == "human":
+            sitting[agent] = HumanPolicy(agent)
+        else:
+            entry = who if ":" in who else f"marl.policies.scripted:{who}"
+            sitting[agent] = scripted_policy(who, ScriptedSettings(kind="scripted", entry=entry))
+    seed = seed_of(scenario.seed, "play")
+    return rollout(scenario, sitting, range(episodes), seed=seed, on_step=on_turn, group=1 if on_turn else 64)

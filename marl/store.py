@@ -1,0 +1,185 @@
+"""A run directory: everything one run read and wrote, in files that can be copied away and opened anywhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from marl.errors import StoreError
+from marl.scenario import Scenario, dump_scenario, load_scenario
+from marl.types import Episode, Message, ParseFailure, Turn
+
+_PACKAGES = ("parley-marl", "pettingzoo", "gymnasium", "ray", "torch", "transformers", "networkx", "numpy", "scipy")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write beside `path` and rename, so that a reader sees the old file or the whole new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+class RunDirectory:
+    """Reads and writes the files of one run. Raises StoreError for what is missing or unreadable."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not (self.path / "scenario.yaml").is_file():
+            raise StoreError(
+                f"{str(self.path)!r} is not a run directory (it has no scenario.yaml); "
+                "give a folder that `marl run` or `marl train` made"
+            )
+
+    @classmethod
+    def create(cls, path: str | Path, scenario: Scenario, command: str = "") -> RunDirectory:
+        """Make the directory, or raise StoreError when it already holds a run."""
+        folder = Path(path)
+        if (folder / "scenario.yaml").exists():
+            raise StoreError(f"{str(folder)!r} already holds a run; continue it with --resume or choose another --out")
+        write_atomically(folder / "scenario.yaml", dump_scenario(scenario))
+        run = cls(folder)
+        run.write_json("run.json", {"seed": scenario.seed, "command": command, "status": "new", "versions": versions()})
+        return run
+
+    def scenario(self) -> Scenario:
+        """The resolved scenario that the run was made from."""
+        return load_scenario(self.path / "scenario.yaml")
+
+    def has(self, name: str) -> bool:
+        """Whether the run holds this file or folder."""
+        return (self.path / name).exists()
+
+    def write_json(self, name: str, value: Any) -> Path:
+        """Write a JSON file; NaN and infinity are refused."""
+        try:
+            text = json.dumps(value, indent=1, allow_nan=False, default=_plain)
+        except ValueError as error:
+            raise StoreError(f"{name}: a value is not finite or not plain data ({error})") from error
+        write_atomically(self.path / name, text + "\n")
+        return self.path / name
+
+    def read_json(self, name: str) -> Any:
+        """Read a JSON file of the run."""
+        try:
+            return json.loads((self.path / name).read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise StoreError(f"{str(self.path)!r} has no {name}; {_MADE_BY.get(name, 'run the step that makes it')}") from error
+        except json.JSONDecodeError as error:
+            raise StoreError(f"{str(self.path / name)!r} is not readable JSON: {error}") from error
+
+    def update_run(self, **fields: Any) -> None:
+        """Merge `fields` into run.json."""
+        self.write_json("run.json", {**self.read_json("run.json"), **fields})
+
+    def append_metrics(self, row: Mapping[str, Any]) -> None:
+        """Add one line to metrics.jsonl."""
+        line = json.dumps(dict(row), allow_nan=False, default=_plain)
+        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """All rows of metrics.jsonl; a last line cut short by a kill is left out."""
+        path = self.path / "metrics.jsonl"
+        rows: list[dict[str, Any]] = []
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        for number, line in enumerate(lines, start=1):
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError as error:
+                if number < len(lines):
+                    raise StoreError(f"{str(path)!r} line {number} is not readable JSON: {error}") from error
+        return rows
+
+    def truncate_metrics(self, iteration: int) -> None:
+        """Drop the rows after `iteration`, which a resumed run will write again."""
+        kept = [row for row in self.metrics() if row["iteration"] <= iteration]
+        write_atomically(self.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in kept))
+
+    def write_episodes(self, arm: str, episodes: Iterable[Episode]) -> Path:
+        """Write episodes/<arm>.jsonl."""
+        path = self.path / "episodes" / f"{arm}.jsonl"
+        write_atomically(path, "".join(json.dumps(episode_to_json(episode)) + "\n" for episode in episodes))
+        return path
+
+    def episodes(self, arm: str) -> list[Episode]:
+        """Read episodes/<arm>.jsonl."""
+        return list(read_episodes(self.path / "episodes" / f"{arm}.jsonl"))
+
+
+_MADE_BY = {
+    "evaluation.json": "`marl evaluate RUN` makes it",
+    "analysis.json": "`marl analyze RUN` makes it",
+    "run.json": "it is written when a run is created",
+}
+
+
+def read_episodes(path: Path) -> Iterator[Episode]:
+    """The episodes of a JSON-lines file, one a line."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    yield episode_from_json(json.loads(line))
+                except (json.JSONDecodeError, TypeError, KeyError) as error:
+                    raise StoreError(f"{str(path)!r} line {number} is not an episode: {error}") from error
+    except FileNotFoundError as error:
+        raise StoreError(f"no episodes at {str(path)!r}; `marl evaluate RUN` writes them") from error
+
+
+def episode_to_json(episode: Episode) -> dict[str, Any]:
+    """Plain data for one episode; `episode_from_json` gives an equal one back."""
+    data = dataclasses.asdict(episode)
+    for turn in data["turns"]:
+        turn["features"] = [float(value) for value in turn["features"]]
+        turn["state"] = [float(value) for value in turn["state"]]
+    return data
+
+
+def episode_from_json(data: Mapping[str, Any]) -> Episode:
+    """The episode that `episode_to_json` wrote."""
+    fields = dict(data)
+    fields["agents"] = tuple(data["agents"])
+    fields["messages"] = [Message(**{**message, "hearers": tuple(message["hearers"])}) for message in data["messages"]]
+    fields["turns"] = [_turn(turn) for turn in data["turns"]]
+    return Episode(**fields)
+
+
+def _turn(data: Mapping[str, Any]) -> Turn:
+    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    fields["option_ids"] = tuple(tuple(ids) for ids in data["option_ids"])
+    fields["features"] = np.asarray(data["features"], dtype=np.float32)
+    fields["state"] = np.asarray(data["state"], dtype=np.float32)
+    fields["failure"] = ParseFailure(**data["failure"]) if data["failure"] else None
+    return Turn(**fields)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide a run's results."""
+    found = {"python": platform.python_version(), "platform": sys.platform}
+    for name in _PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is not plain data")

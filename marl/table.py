@@ -1,0 +1,217 @@
+"""One env copy at which agents sit: what each of them is asked next, and the record of what they did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from pettingzoo import AECEnv, ParallelEnv
+
+from marl.channel import TalkAECEnv, TalkParallelEnv, wrap_channel
+from marl.errors import EnvError, ScenarioError
+from marl.scenario import Scenario, load_attribute
+from marl.seeding import seed_of, stream
+from marl.text import act_prompt, talk_prompt, text_face
+from marl.types import Decision, Episode, Turn, View
+
+
+def open_env(
+    scenario: Scenario, *, intervention: str | None = None, pool: Mapping[str, Sequence[str]] | None = None
+) -> TalkParallelEnv | TalkAECEnv:
+    """Import the scenario's env, check that it is PettingZoo and fits the seats, and put the channel around it."""
+    maker = load_attribute(scenario.env.entry, "env.entry")
+    try:
+        env = maker(**scenario.env.kwargs)
+    except (TypeError, ValueError) as error:
+        raise ScenarioError(f"env.kwargs: {scenario.env.entry} refuses {scenario.env.kwargs}: {error}") from error
+    if not isinstance(env, ParallelEnv | AECEnv):
+        raise ScenarioError(
+            f"env.entry: {scenario.env.entry} returns {type(env).__name__}, which is not a PettingZoo ParallelEnv or AECEnv"
+        )
+    agents = list(env.possible_agents)
+    if set(agents) != set(scenario.seats):
+        raise ScenarioError(f"seats: name exactly the env's agents {agents}; given: {sorted(scenario.seats)}")
+    return wrap_channel(env, scenario.channel, intervention=intervention, pool=pool)
+
+
+class Table:
+    """Steps one channel-wrapped env through episodes.
+
+    `pending()` gives the views of the agents that must decide now, `apply()` takes their decisions. An agent with a
+    single legal action has nothing to decide: the action is played and no turn is recorded.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        intervention: str | None = None,
+        pool: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self.scenario = scenario
+        self.env = open_env(scenario, intervention=intervention, pool=pool)
+        self.face = text_face(self.env, scenario.env.text)
+        self.vocabulary = tuple(scenario.channel.vocabulary or ())
+        self.action_names = {agent: list(self.face.action_names(agent)) for agent in self.env.possible_agents}
+        self.rules = {agent: self.face.rules(agent) for agent in self.env.possible_agents}
+
+    def begin(self, seed: int, index: int) -> None:
+        """Start episode number `index`: the env, the channel and every agent draw from their own streams."""
+        agents = tuple(self.env.possible_agents)
+        self.failed = False
+        self.episode = Episode(self.scenario.name, seed, index, agents, situation="", returns=dict.fromkeys(agents, 0.0))
+        self.streams = {agent: stream(seed, "agent", agent, index) for agent in agents}
+        self.views: dict[str, View] = {}
+        self.forced: dict[str, int] = {}
+        self._observations, _ = self._reset(seed_of(seed, "episode", index))
+        self.episode.situation = self.face.describe_state()
+
+    def pending(self) -> list[View]:
+        """The views that wait for a decision; empty when the episode has ended. Forced moves are played on the way."""
+        while self.env.agents and not self.failed:
+            self.views, self.forced = {}, {}
+            for agent in self._movers():
+                view = self._view(agent)
+                if view is not None:
+                    self.views[agent] = view
+            if self.views:
+                return list(self.views.values())
+            self._advance({})
+        return []
+
+    def apply(self, decisions: Mapping[str, Decision], on_failure: str) -> None:
+        """Record one decision for each pending view and step the env."""
+        for agent, decision in decisions.items():
+            if decision.failure is not None and on_failure == "forfeit":
+                raise EnvError(f"{agent} forfeits: {decision.failure.reason}")
+        self._advance({agent: self._record(agent, decision) for agent, decision in decisions.items()})
+
+    def fail(self, error: Exception) -> None:
+        """Close the episode as a recorded failure."""
+        self.failed = True
+        self.episode.outcome = "failed"
+        self.episode.error = f"{type(error).__name__}: {error}"
+
+    def _reset(self, seed: int) -> tuple[Any, Any]:
+        if isinstance(self.env, AECEnv):
+            self.env.reset(seed=seed)
+            return {}, {}
+        return self.env.reset(seed=seed)
+
+    def _movers(self) -> list[str]:
+        if isinstance(self.env, AECEnv):
+            agent = self.env.agent_selection
+            self._observations = {agent: self.env.observe(agent)}
+            return [agent]
+        return list(self.env.agents)
+
+    def _view(self, agent: str) -> View | None:
+        env, observation = self.env, self._observations[agent]["observation"]
+        if isinstance(env, AECEnv) and (env.terminations[agent] or env.truncations[agent]):
+            return None
+        inbox = env.inbox(agent)
+        description = self.face.describe(agent, observation)
+        if env.phase == "talk":
+            if not env.may_speak(agent):
+                return None
+            options = self.vocabulary
+            prompt = talk_prompt(self.rules[agent], description, inbox, options)
+        else:
+            legal = self._legal(agent, observation)
+            if len(legal) == 1:
+                self.forced[agent] = legal[0]
+                return None
+            options = tuple(self.action_names[agent][action] for action in legal)
+            prompt = act_prompt(self.rules[agent], description, inbox, options)
+        return View(
+            agent, env.phase, prompt, options, self.scenario.channel.budget, observation, inbox, self.streams[agent]
+        )
+
+    def _legal(self, agent: str, observation: Any) -> list[int]:
+        mask = observation.get("action_mask") if isinstance(observation, Mapping) else None
+        legal = list(range(len(self.action_names[agent]))) if mask is None else [int(i) for i in np.flatnonzero(mask)]
+        if not legal:
+            raise EnvError(f"{agent} has no legal action; an env ends the agent or leaves at least one action legal")
+        return legal
+
+    def _record(self, agent: str, decision: Decision) -> tuple[int | None, str]:
+        """Append the turn; return (action, message) for the env."""
+        view, env = self.views[agent], self.env
+        heard = {id(message) for message in env.heard(agent)}
+        self.episode.turns.append(
+            Turn(
+                id=len(self.episode.turns),
+                agent=agent,
+                policy=self.scenario.seats[agent],
+                phase=view.phase,
+                step=env.step_index,
+                round=env.round,
+                prompt=view.prompt,
+                options=view.options,
+                text=decision.text,
+                choice=decision.choice,
+                prompt_ids=decision.prompt_ids,
+                token_ids=decision.token_ids,
+                option_ids=decision.option_ids,
+                log_probs=decision.log_probs,
+                features=self._features(agent, view.observation),
+                state=np.asarray(env.state(), dtype=np.float32).ravel(),
+                heard=tuple(i for i, message in enumerate(env.messages) if id(message) in heard),
+                said=tuple(range(len(env.messages))),
+                failure=decision.failure,
+            )
+        )
+        if view.phase == "talk":
+            return None, "" if decision.failure else decision.text
+        choice = decision.choice if decision.choice is not None and decision.failure is None else 0
+        return self.action_names[agent].index(view.options[choice]), ""
+
+    def _features(self, agent: str, observation: Any) -> np.ndarray:
+        space = self.env.unwrapped.observation_space(agent)
+        if isinstance(space, spaces.Dict) and "observation" in space.spaces:
+            space, observation = space["observation"], observation["observation"]
+        return np.asarray(spaces.flatten(space, observation), dtype=np.float32)
+
+    def _advance(self, moves: Mapping[str, tuple[int | None, str]]) -> None:
+        env = self.env
+        plays = {agent: moves.get(agent, (self.forced.get(agent), "")) for agent in self._movers_now()}
+        actions = {agent: {"action": action or 0, "message": text} for agent, (action, text) in plays.items()}
+        if isinstance(env, AECEnv):
+            self._advance_aec(actions)
+        else:
+            self._observations, rewards, terminations, truncations, infos = env.step(actions)
+            self._collect(rewards, terminations, truncations, infos)
+        self.episode.messages = list(env.messages)
+        self.episode.length = env.step_index
+
+    def _movers_now(self) -> list[str]:
+        return [self.env.agent_selection] if isinstance(self.env, AECEnv) else list(self.env.agents)
+
+    def _advance_aec(self, actions: Mapping[str, Any]) -> None:
+        env = self.env
+        agent = env.agent_selection
+        if env.terminations[agent] or env.truncations[agent]:
+            env.step(None)
+            return
+        before = dict(env.terminations), dict(env.truncations)
+        env.step(actions[agent])
+        ended = {name: env.terminations.get(name, True) and not before[0].get(name, True) for name in env.agents}
+        cut = {name: env.truncations.get(name, True) and not before[1].get(name, True) for name in env.agents}
+        self._collect(dict(env.rewards), ended, cut, env.infos)
+
+    def _collect(self, rewards: Any, terminations: Any, truncations: Any, infos: Any) -> None:
+        """Credit each reward to the agent's latest turn, and close the turns of agents that ended."""
+        last_turn: dict[str, Turn] = {turn.agent: turn for turn in self.episode.turns}
+        for agent, reward in rewards.items():
+            self.episode.returns[agent] += float(reward)
+            if agent in last_turn:
+                last_turn[agent].reward += float(reward)
+            if (terminations.get(agent) or truncations.get(agent)) and agent in last_turn:
+                last_turn[agent].last = True
+            if truncations.get(agent) and not terminations.get(agent):
+                self.episode.outcome = "truncated"
+        successes = [float(info["success"]) for info in infos.values() if "success" in info]
+        if successes:
+            self.episode.success = float(np.mean(successes))

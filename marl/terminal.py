@@ -1,0 +1,138 @@
+"""What the `marl` command prints: progress bars, tables, and episodes as they happen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from marl.scenario import Scenario, load_scenario, packaged_scenarios
+from marl.store import RunDirectory
+from marl.types import Episode
+
+STEPS = {
+    "train": "training",
+    "twin": "training the silent twin",
+    "evaluate": "evaluating arms",
+    "analyze": "playing the tournament",
+    "report": "writing the report",
+}
+
+
+class ProgressBars:
+    """A bar for each step of a run, fed by `experiment`'s progress callback."""
+
+    def __init__(self, console: Console, scenario: Scenario) -> None:
+        self._iterations = scenario.training.iterations
+        self._arms = len(scenario.evaluation.arms) + 2
+        self._tasks: dict[str, TaskID] = {}
+        self._bars = Progress(
+            TextColumn("{task.description:<26}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+        )
+
+    def __enter__(self) -> ProgressBars:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bars.stop()
+
+    def __call__(self, step: str, row: Mapping[str, Any]) -> None:
+        """Move the bar of `step` to where `row` says it is."""
+        total = {"evaluate": self._arms, "report": 1}.get(step, self._iterations)
+        if step not in self._tasks:
+            self._tasks[step] = self._bars.add_task(STEPS[step], total=row.get("total", total), note="")
+        task = self._tasks[step]
+        if "iteration" in row:
+            note = f"return {row['charts/episodic_return']:.2f}"
+            self._bars.update(task, completed=row["iteration"], note=note)
+        elif "done" in row:
+            self._bars.update(task, completed=row["done"])
+        else:
+            self._bars.update(task, advance=1, note=str(row.get("arm", "")))
+
+
+def print_scenarios(console: Console) -> None:
+    """One line a packaged scenario: players, kind, phases, known optimum."""
+    from marl.table import open_env
+
+    table = Table("scenario", "players", "kind", "phases of a decision", "known optimum", "without messages")
+    for name in packaged_scenarios():
+        scenario = load_scenario(name)
+        env = open_env(scenario)
+        reference = env.unwrapped.reference() if hasattr(env.unwrapped, "reference") else {}
+        optimum, bound = reference.get("optimum"), reference.get("no_communication")
+        table.add_row(
+            name,
+            ", ".join(env.possible_agents),
+            scenario.kind,
+            " → ".join(["talk"] * scenario.channel.talk_rounds + ["act"]),
+            "unknown" if optimum is None else f"{optimum:g} each",
+            "unknown" if bound is None else f"{bound:g} each",
+        )
+    console.print(table)
+
+
+def print_evaluation(console: Console, evaluation: Mapping[str, Any]) -> None:
+    """The arms with their intervals, then the verdict's sentences."""
+    table = Table("arm", "mean payoff per agent", f"{evaluation['confidence']:.0%} interval", "success", "episodes")
+    for arm in evaluation["arms"].values():
+        success = "" if arm["success"] is None else f"{arm['success']['mean']:.2f}"
+        table.add_row(
+            arm["label"], f"{arm['mean']:.2f}", f"{arm['low']:.2f} to {arm['high']:.2f}", success, str(arm["n"])
+        )
+    console.print(table)
+    _print_sentences(console, evaluation["verdict"])
+
+
+def print_analysis(console: Console, analysis: Mapping[str, Any]) -> None:
+    """The empirical game's summary in words."""
+    _print_sentences(console, analysis["summary"])
+
+
+def print_verdict(console: Console, run: RunDirectory) -> None:
+    """What a finished run found, and where its report lies."""
+    print_evaluation(console, run.read_json("evaluation.json"))
+    print_analysis(console, run.read_json("analysis.json"))
+    console.print(Text(f"Report: {run.path / 'report.html'}", style="bold"), soft_wrap=True)
+
+
+def _print_sentences(console: Console, sentences: list[Mapping[str, Any]]) -> None:
+    for sentence in sentences:
+        console.print(f"• {sentence['text']}", markup=False, highlight=False)
+
+
+def turn_printer(console: Console) -> Callable[[Episode], None]:
+    """A callback that prints each new turn of a growing episode, and its payoffs at the end."""
+    printed = {"episode": -1, "turns": 0}
+
+    def show(episode: Episode) -> None:
+        if printed["episode"] != episode.index:
+            printed.update(episode=episode.index, turns=0)
+            console.rule(f"episode {episode.index}")
+        for turn in episode.turns[printed["turns"] :]:
+            verb = "says" if turn.phase == "talk" else "plays"
+            said = turn.text if turn.failure is None else f"(unreadable: {turn.failure.reason})"
+            console.print(Text.assemble((turn.agent, "bold cyan"), f" {verb} ", (repr(said), "green")))
+        printed["turns"] = len(episode.turns)
+        if episode.turns and all(turn.last for turn in latest_turns(episode)):
+            payoffs = ", ".join(f"{agent} {value:g}" for agent, value in episode.returns.items())
+            console.print(f"the state was: {episode.situation}", markup=False)
+            console.print(Text.assemble("payoffs: ", (payoffs, "bold")))
+
+    return show
+
+
+def latest_turns(episode: Episode) -> list[Any]:
+    """Each agent's latest turn so far."""
+    return list({turn.agent: turn for turn in episode.turns}.values())

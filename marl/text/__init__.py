@@ -1,0 +1,7 @@
+"""Observation to prompt text, and reply to action or `ParseFailure` (never a guess)."""
+
+from marl.text.face import TextFace, text_face
+from marl.text.prompt import act_prompt, talk_prompt
+from marl.text.reply import parse_reply
+
+__all__ = ["TextFace", "act_prompt", "parse_reply", "talk_prompt", "text_face"]

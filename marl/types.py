@@ -1,0 +1,139 @@
+"""The records that every layer reads and writes. Plain data; numpy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+Phase = Literal["talk", "act"]
+Outcome = Literal["terminated", "truncated", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One utterance as delivered: `text` is what the hearers read, `sent` what the sender wrote.
+
+    The two differ only under an intervention. `step` counts the env's decisions, `round` the talk rounds before it.
+    """
+
+    sender: str
+    text: str
+    sent: str
+    step: int
+    round: int
+    hearers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ParseFailure:
+    """A reply that names no legal action. It is counted and handled by the scenario's rule, never guessed at."""
+
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that a policy may know for one turn.
+
+    `options` are the legal texts: action names in the act phase; in the talk phase the channel's vocabulary, or
+    empty for free text of at most `budget` tokens. `observation` is the agent's private observation as the env
+    gave it, `inbox` the messages that it has heard (its own included). `rng` is the agent's own stream.
+    """
+
+    agent: str
+    phase: Phase
+    prompt: str
+    options: tuple[str, ...]
+    budget: int
+    observation: Any
+    inbox: tuple[Message, ...]
+    rng: np.random.Generator
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a policy decided for one view.
+
+    `choice` indexes the view's options (None for free text). The token fields are filled by language models only:
+    `prompt_ids` and `token_ids` exactly as the model read and sampled them (`token_ids` ends with the stop token
+    where one was sampled), `option_ids` the tokenized legal texts, and `log_probs` the log-probability under the
+    sampling distribution, one per sampled token for free text, a single one for a choice.
+    """
+
+    text: str
+    choice: int | None = None
+    prompt_ids: tuple[int, ...] = ()
+    token_ids: tuple[int, ...] = ()
+    option_ids: tuple[tuple[int, ...], ...] = ()
+    log_probs: tuple[float, ...] = ()
+    failure: ParseFailure | None = None
+
+
+@dataclass(slots=True)
+class Turn:
+    """One agent's one decision in an episode.
+
+    `id` is unique in the episode and increases with time. `state` (shape [S]) and `features` (the agent's flattened
+    private observation, shape [O]) are float32. `heard` and `said` index `Episode.messages`: what the agent had
+    heard, and all that had been said by anyone, when it decided. `reward` is what the agent received after this
+    turn and before its next one; `last` marks its last turn of the episode. Where the agent was cut off there by a
+    truncation, `next_state` and `next_features` are what the env showed then, for the value that follows.
+    """
+
+    id: int
+    agent: str
+    policy: str
+    phase: Phase
+    step: int
+    round: int
+    prompt: str
+    options: tuple[str, ...]
+    text: str
+    choice: int | None
+    prompt_ids: tuple[int, ...]
+    token_ids: tuple[int, ...]
+    option_ids: tuple[tuple[int, ...], ...]
+    log_probs: tuple[float, ...]
+    features: np.ndarray
+    state: np.ndarray
+    heard: tuple[int, ...]
+    said: tuple[int, ...]
+    reward: float = 0.0
+    last: bool = False
+    failure: ParseFailure | None = None
+    next_state: np.ndarray | None = None
+    next_features: np.ndarray | None = None
+
+
+@dataclass(slots=True)
+class Episode:
+    """The record of one rollout. `seed` replays it; `returns` holds each agent's sum of rewards.
+
+    `situation` is the env's own words for its first state (`describe_state()`); `outcome` says how the episode
+    ended, and `error` why it failed where it did.
+    """
+
+    scenario: str
+    seed: int
+    index: int
+    agents: tuple[str, ...]
+    situation: str
+    turns: list[Turn] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    returns: dict[str, float] = field(default_factory=dict)
+    success: float | None = None
+    length: int = 0
+    outcome: Outcome = "terminated"
+    error: str | None = None
+
+    def turns_of(self, agent: str) -> list[Turn]:
+        """The agent's turns in order of time."""
+        return [turn for turn in self.turns if turn.agent == agent]
+
+    @property
+    def mean_return(self) -> float:
+        """Mean over agents of the sum of rewards."""
+        return float(np.mean(list(self.returns.values()))) if self.returns else 0.0
