@@ -38,7 +38,9 @@ ModelOption = Annotated[
     str | None, typer.Option("--model", help="Language model of every seat: nano, scratch, a folder or a hub name.")
 ]
 RunnersOption = Annotated[int | None, typer.Option("--env-runners", help="Ray actors that sample; 0 = here.", min=0)]
-ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with --out, or with the newest run of the scenario.")]
+ResumeOption = Annotated[
+    bool, typer.Option("--resume", help="Go on with --out, or with the newest run of the scenario.")
+]
 
 
 @contextmanager
@@ -65,6 +67,16 @@ def _scenario(
         seats = [key for key, policy in scenario.policies.items() if policy.kind == "language_model"]
         scenario = load_scenario(name, [*extra, *(f"policies.{key}.model={model}" for key in seats)])
     return scenario
+
+
+def _refuse_changes(resume: bool, given: dict[str, Any]) -> None:
+    """A resumed run keeps its scenario, so that its curve has one meaning."""
+    changed = [option for option, value in given.items() if value]
+    if resume and changed:
+        raise ParleyError(
+            f"--resume goes on with the scenario that the run was made from; leave out {', '.join(changed)}, "
+            "or start a new run without --resume"
+        )
 
 
 def _out(scenario: Scenario, out: Path | None, resume: bool) -> Path:
@@ -102,6 +114,9 @@ def run(
 ) -> None:
     """Train, evaluate, analyze and report, in one go."""
     with _explained():
+        _refuse_changes(
+            resume, {"--set": set_, "--seed": seed is not None, "--model": model, "--env-runners": env_runners}
+        )
         settings = _scenario(scenario, set_, seed, model, env_runners)
         folder = _out(settings, out, resume)
         console.print(f"[bold]{settings.title}[/] → {folder}")
@@ -125,6 +140,9 @@ def train(
 ) -> None:
     """Train the scenario's learning seats and export their policies."""
     with _explained():
+        _refuse_changes(
+            resume, {"--set": set_, "--seed": seed is not None, "--model": model, "--env-runners": env_runners}
+        )
         settings = _scenario(scenario, set_, seed, model, env_runners)
         folder = _out(settings, out, resume)
         try:
@@ -164,7 +182,9 @@ def report(run: RunPath) -> None:
 
 @app.command()
 def play(
-    scenario: Annotated[str, typer.Argument(help="A scenario's name, a YAML file, or a run directory (trained policies).")],
+    scenario: Annotated[
+        str, typer.Argument(help="A scenario's name, a YAML file, or a run directory (trained policies).")
+    ],
     set_: SetOption = [],  # noqa: B006
     seed: SeedOption = None,
     model: ModelOption = None,
@@ -179,15 +199,15 @@ def play(
             scenario = str(Path(scenario) / "scenario.yaml")
         settings = _scenario(scenario, set_, seed, model)
         seats = dict(_seat(text, settings) for text in seat)
-        experiment.play(
-            settings, seats=seats, episodes=episodes, on_turn=turn_printer(console), policies=policies
-        )
+        experiment.play(settings, seats=seats, episodes=episodes, on_turn=turn_printer(console), policies=policies)
 
 
 def _seat(text: str, scenario: Scenario) -> tuple[str, str]:
     agent, equals, who = text.partition("=")
     if not equals or agent not in scenario.seats:
-        raise ParleyError(f"--seat {text!r}: give AGENT=human or AGENT=POLICY; agents here: {', '.join(scenario.seats)}")
+        raise ParleyError(
+            f"--seat {text!r}: give AGENT=human or AGENT=POLICY; agents here: {', '.join(scenario.seats)}"
+        )
     return agent, who
 
 

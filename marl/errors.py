@@ -19,6 +19,10 @@ class ModelError(ParleyError):
     """A language model cannot be loaded or cannot do what it was asked."""
 
 
+class PolicyError(ParleyError):
+    """A policy breaks the contract of `decide`."""
+
+
 class ChannelError(ParleyError):
     """A message, topology or intervention does not fit the channel."""
 

@@ -63,7 +63,9 @@ def policies_of(run: RunDirectory) -> dict[str, Policy]:
 
     folder = run.path / "policies"
     if not folder.is_dir():
-        raise StoreError(f"{str(run.path)!r} holds no trained policies; `marl train --resume --out {run.path}` makes them")
+        raise StoreError(
+            f"{str(run.path)!r} holds no trained policies; `marl train --resume --out {run.path}` makes them"
+        )
     return build_policies(run.scenario(), seed=run.scenario().seed, trained=folder)
 
 
@@ -76,6 +78,8 @@ def untrained_policies(scenario: Scenario) -> dict[str, Policy]:
 
 def evaluate(out: str | Path, *, env_runners: int = 0, on_progress: Progress = _quiet) -> dict[str, Any]:
     """Play every arm of the run on the same seeds, with controls beside it; writes evaluation.json and the episodes."""
+    from marl.communication import audit
+    from marl.communication import audit
     from marl.evaluation import evaluate_arms
     from marl.learning.sampling import sampler
 
@@ -96,6 +100,8 @@ def evaluate(out: str | Path, *, env_runners: int = 0, on_progress: Progress = _
             controls[TWIN] = player(twin.scenario(), policies_of(twin), TWIN)
         trained = player(scenario, policies_of(run), "normal")
         evaluation, episodes = evaluate_arms(scenario, trained, controls)
+        evaluation = audit(evaluation, episodes)
+    evaluation = audit(evaluation, episodes)
     for arm, played in episodes.items():
         run.write_episodes(arm, played)
     run.write_json("evaluation.json", evaluation)
@@ -120,7 +126,7 @@ def analyze(out: str | Path, *, on_progress: Progress = _quiet) -> dict[str, Any
         on_progress("analyze", {"done": done, "total": total})
 
     samples = play_tournament(play_profile, strategies, episodes=scenario.analysis.episodes, on_profile=on_profile)
-    names = {agent: tuple(table) for agent, table in strategies.items()}
+    names = {agent: list(table) for agent, table in strategies.items()}
     game = EmpiricalGame.from_samples(names, samples)
     learned = tuple(0 for _ in names)
     analysis = summarize(

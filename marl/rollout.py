@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from marl.errors import ParleyError, ScenarioError
+from marl.errors import ScenarioError
 from marl.policies.protocol import Policy
 from marl.scenario import Scenario
 from marl.table import Table
@@ -61,7 +61,8 @@ def _play_group(
     on_step: Callable[[Episode], None] | None,
 ) -> list[Episode]:
     for table, index in zip(tables, indices, strict=True):
-        _guarded(table, table.begin, seed, index)
+        table.open_record(seed, index)
+        _guarded(table, table.begin)
     while True:
         asked: dict[int, list[tuple[Table, View]]] = {}
         askers: dict[int, Policy] = {}
@@ -98,14 +99,12 @@ def _decide(policy: Policy, views: Sequence[View], *, retry: bool) -> list[Decis
 def _guarded(table: Table, step: Any, *arguments: Any) -> Any:
     """The project's one broad except: a third-party env may raise anything, and one bad episode must not end a run.
 
-    Parley's own errors are about the set-up, not about one episode, and pass through.
+    What is wrong with the set-up, a model or a policy is raised outside of it and does end the run.
     """
     if table.failed:
         return None
     try:
         return step(*arguments)
-    except ParleyError:
-        raise
     except Exception as error:
-        table.fail(error)
+        table.fail(f"{type(error).__name__}: {error}")
         return None

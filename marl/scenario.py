@@ -224,7 +224,9 @@ def _find(source: str | Path) -> Path:
     if path.suffix in {".yaml", ".yml"} or path.exists():
         if path.is_file():
             return path
-        raise ScenarioError(f"scenario file {str(path)!r} does not exist; give a YAML file or one of the packaged names")
+        raise ScenarioError(
+            f"scenario file {str(path)!r} does not exist; give a YAML file or one of the packaged names"
+        )
     known = packaged_scenarios()
     if str(source) in known:
         return known[str(source)]
@@ -246,7 +248,9 @@ def _apply(data: dict[str, Any], override: str) -> None:
     try:
         node[leaf] = yaml.safe_load(value)
     except yaml.YAMLError as error:
-        raise ScenarioError(f"override {override!r}: {value!r} is not valid YAML; quote it, for example 'text'") from error
+        raise ScenarioError(
+            f"override {override!r}: {value!r} is not valid YAML; quote it, for example 'text'"
+        ) from error
 
 
 def _fault(fault: dict[str, Any]) -> str:
@@ -281,7 +285,8 @@ def _allowed_keys(location: Sequence[str]) -> list[str]:
 
 def _tag(cls: type[BaseModel]) -> str | None:
     field = cls.model_fields.get("kind")
-    return field.annotation.__args__[0] if field is not None and hasattr(field.annotation, "__args__") else None
+    values = getattr(field.annotation, "__args__", ()) if field is not None else ()
+    return values[0] if values else None
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

@@ -76,7 +76,9 @@ class RunDirectory:
         try:
             return json.loads((self.path / name).read_text(encoding="utf-8"))
         except FileNotFoundError as error:
-            raise StoreError(f"{str(self.path)!r} has no {name}; {_MADE_BY.get(name, 'run the step that makes it')}") from error
+            raise StoreError(
+                f"{str(self.path)!r} has no {name}; {_MADE_BY.get(name, 'run the step that makes it')}"
+            ) from error
         except json.JSONDecodeError as error:
             raise StoreError(f"{str(self.path / name)!r} is not readable JSON: {error}") from error
 
@@ -119,6 +121,8 @@ class RunDirectory:
         return list(read_episodes(self.path / "episodes" / f"{arm}.jsonl"))
 
 
+_ARRAYS = ("features", "state", "next_features", "next_state")
+
 _MADE_BY = {
     "evaluation.json": "`marl evaluate RUN` makes it",
     "analysis.json": "`marl analyze RUN` makes it",
@@ -143,8 +147,8 @@ def episode_to_json(episode: Episode) -> dict[str, Any]:
     """Plain data for one episode; `episode_from_json` gives an equal one back."""
     data = dataclasses.asdict(episode)
     for turn in data["turns"]:
-        turn["features"] = [float(value) for value in turn["features"]]
-        turn["state"] = [float(value) for value in turn["state"]]
+        for name in _ARRAYS:
+            turn[name] = None if turn[name] is None else [float(value) for value in turn[name]]
     return data
 
 
@@ -158,10 +162,10 @@ def episode_from_json(data: Mapping[str, Any]) -> Episode:
 
 
 def _turn(data: Mapping[str, Any]) -> Turn:
-    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
     fields["option_ids"] = tuple(tuple(ids) for ids in data["option_ids"])
-    fields["features"] = np.asarray(data["features"], dtype=np.float32)
-    fields["state"] = np.asarray(data["state"], dtype=np.float32)
+    for name in _ARRAYS:
+        fields[name] = None if data.get(name) is None else np.asarray(data[name], dtype=np.float32)
     fields["failure"] = ParseFailure(**data["failure"]) if data["failure"] else None
     return Turn(**fields)
 

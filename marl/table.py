@@ -28,7 +28,8 @@ def open_env(
         raise ScenarioError(f"env.kwargs: {scenario.env.entry} refuses {scenario.env.kwargs}: {error}") from error
     if not isinstance(env, ParallelEnv | AECEnv):
         raise ScenarioError(
-            f"env.entry: {scenario.env.entry} returns {type(env).__name__}, which is not a PettingZoo ParallelEnv or AECEnv"
+            f"env.entry: {scenario.env.entry} returns {type(env).__name__}, "
+            "which is not a PettingZoo ParallelEnv or AECEnv"
         )
     agents = list(env.possible_agents)
     if set(agents) != set(scenario.seats):
@@ -51,21 +52,27 @@ class Table:
         pool: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.scenario = scenario
-        self.env = open_env(scenario, intervention=intervention, pool=pool)
+        self.env: Any = open_env(scenario, intervention=intervention, pool=pool)
+        self.turn_taking = isinstance(self.env, AECEnv)
         self.face = text_face(self.env, scenario.env.text)
         self.vocabulary = tuple(scenario.channel.vocabulary or ())
         self.action_names = {agent: list(self.face.action_names(agent)) for agent in self.env.possible_agents}
         self.rules = {agent: self.face.rules(agent) for agent in self.env.possible_agents}
 
-    def begin(self, seed: int, index: int) -> None:
-        """Start episode number `index`: the env, the channel and every agent draw from their own streams."""
+    def open_record(self, seed: int, index: int) -> None:
+        """Open the record of episode number `index`; the env, the channel and every agent get streams of their own."""
         agents = tuple(self.env.possible_agents)
         self.failed = False
-        self.episode = Episode(self.scenario.name, seed, index, agents, situation="", returns=dict.fromkeys(agents, 0.0))
+        self.episode = Episode(
+            self.scenario.name, seed, index, agents, situation="", returns=dict.fromkeys(agents, 0.0)
+        )
         self.streams = {agent: stream(seed, "agent", agent, index) for agent in agents}
         self.views: dict[str, View] = {}
         self.forced: dict[str, int] = {}
-        self._observations, _ = self._reset(seed_of(seed, "episode", index))
+
+    def begin(self) -> None:
+        """Reset the env for the episode whose record is open."""
+        self._observations, _ = self._reset(seed_of(self.episode.seed, "episode", self.episode.index))
         self.episode.situation = self.face.describe_state()
 
     def pending(self) -> list[View]:
@@ -85,23 +92,25 @@ class Table:
         """Record one decision for each pending view and step the env."""
         for agent, decision in decisions.items():
             if decision.failure is not None and on_failure == "forfeit":
-                raise EnvError(f"{agent} forfeits: {decision.failure.reason}")
-        self._advance({agent: self._record(agent, decision) for agent, decision in decisions.items()})
+                self.fail(f"{agent} forfeits: {decision.failure.reason}")
+        moves = {agent: self._record(agent, decision) for agent, decision in decisions.items()}
+        if not self.failed:
+            self._advance(moves)
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, why: str) -> None:
         """Close the episode as a recorded failure."""
         self.failed = True
         self.episode.outcome = "failed"
-        self.episode.error = f"{type(error).__name__}: {error}"
+        self.episode.error = why
 
     def _reset(self, seed: int) -> tuple[Any, Any]:
-        if isinstance(self.env, AECEnv):
+        if self.turn_taking:
             self.env.reset(seed=seed)
             return {}, {}
         return self.env.reset(seed=seed)
 
     def _movers(self) -> list[str]:
-        if isinstance(self.env, AECEnv):
+        if self.turn_taking:
             agent = self.env.agent_selection
             self._observations = {agent: self.env.observe(agent)}
             return [agent]
@@ -109,7 +118,7 @@ class Table:
 
     def _view(self, agent: str) -> View | None:
         env, observation = self.env, self._observations[agent]["observation"]
-        if isinstance(env, AECEnv) and (env.terminations[agent] or env.truncations[agent]):
+        if self.turn_taking and (env.terminations[agent] or env.truncations[agent]):
             return None
         inbox = env.inbox(agent)
         description = self.face.describe(agent, observation)
@@ -178,7 +187,7 @@ class Table:
         env = self.env
         plays = {agent: moves.get(agent, (self.forced.get(agent), "")) for agent in self._movers_now()}
         actions = {agent: {"action": action or 0, "message": text} for agent, (action, text) in plays.items()}
-        if isinstance(env, AECEnv):
+        if self.turn_taking:
             self._advance_aec(actions)
         else:
             self._observations, rewards, terminations, truncations, infos = env.step(actions)
@@ -187,7 +196,7 @@ class Table:
         self.episode.length = env.step_index
 
     def _movers_now(self) -> list[str]:
-        return [self.env.agent_selection] if isinstance(self.env, AECEnv) else list(self.env.agents)
+        return [self.env.agent_selection] if self.turn_taking else list(self.env.agents)
 
     def _advance_aec(self, actions: Mapping[str, Any]) -> None:
         env = self.env
@@ -212,6 +221,14 @@ class Table:
                 last_turn[agent].last = True
             if truncations.get(agent) and not terminations.get(agent):
                 self.episode.outcome = "truncated"
+                if agent in last_turn:
+                    self._note_cut(agent, last_turn[agent])
         successes = [float(info["success"]) for info in infos.values() if "success" in info]
         if successes:
             self.episode.success = float(np.mean(successes))
+
+    def _note_cut(self, agent: str, turn: Turn) -> None:
+        """Keep what the env shows where it cuts the agent off: learning needs its value."""
+        seen = self.env.observe(agent) if isinstance(self.env, AECEnv) else self._observations[agent]
+        turn.next_features = self._features(agent, seen["observation"])
+        turn.next_state = np.asarray(self.env.state(), dtype=np.float32).ravel()

@@ -82,5 +82,3 @@ def _watch(run: RunDirectory, on_progress: Callable[[str, Mapping[str, Any]], No
         seen = len(rows)
         if finished:
             return
-
-

@@ -31,7 +31,7 @@ ALLOWED = {
     "rollout": {*RECORDS, "policies", "table"},
     "testing": PLAY,
     "learning": {*PLAY, "models", "store"},
-    "evaluation": {*PLAY, "communication"},
+    "evaluation": PLAY,
     "communication": PLAY,
     "games": {"types", "errors"},
     "report": {"store", "scenario", "errors", "types"},
@@ -108,7 +108,12 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
 
 
 def test_no_module_is_longer_than_400_lines() -> None:
-    long = {str(p.relative_to(ROOT)): n for k in PACKAGES for p in sources(k) if (n := len(p.read_text().splitlines())) > 400}
+    long = {
+        str(p.relative_to(ROOT)): n
+        for k in PACKAGES
+        for p in sources(k)
+        if (n := len(p.read_text().splitlines())) > 400
+    }
     assert not long
 
 
@@ -125,8 +130,8 @@ def test_there_is_one_broad_except_at_most() -> None:
 
 def test_importing_marl_is_light() -> None:
     code = (
-        "import sys, time; start = time.perf_counter(); import marl, marl.scenario; spent = time.perf_counter() - start;"
-        "heavy = {'torch', 'ray', 'transformers', 'matplotlib'} & set(sys.modules); print(heavy or 'light', spent)"
+        "import sys, marl, marl.scenario;"
+        "print({'torch', 'ray', 'transformers', 'matplotlib'} & set(sys.modules) or 'light')"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.startswith("light"), printed
@@ -134,6 +139,8 @@ def test_importing_marl_is_light() -> None:
 
 def test_every_module_has_a_test_of_its_name() -> None:
     tests = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
-    modules = [p for k in ("marl", "envs") for p in sources(k) if p.stem != "__init__" and len(p.read_text().splitlines()) > 25]
+    modules = [
+        p for k in ("marl", "envs") for p in sources(k) if p.stem != "__init__" and len(p.read_text().splitlines()) > 25
+    ]
     untested = [str(path.relative_to(ROOT)) for path in modules if f"test_{path.name}" not in tests]
     assert not untested

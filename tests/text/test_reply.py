@@ -19,7 +19,9 @@ def test_inner_white_space_folds() -> None:
     assert parse_reply("do   nothing", OPTIONS) == 2
 
 
-@pytest.mark.parametrize("reply", ["", "north or south", "not north", "nor", "I choose north", "northh", "north\nsouth"])
+@pytest.mark.parametrize(
+    "reply", ["", "north or south", "not north", "nor", "I choose north", "northh", "north\nsouth"]
+)
 def test_anything_looser_is_a_failure_not_a_guess(reply: str) -> None:
     failure = parse_reply(reply, OPTIONS)
     assert isinstance(failure, ParseFailure)
@@ -31,7 +33,9 @@ def test_a_reply_that_fits_two_options_is_a_failure() -> None:
     assert isinstance(parse_reply("go", ["Go", "go"]), ParseFailure)
 
 
-@given(st.lists(st.from_regex(r"[a-z]{1,6}( [a-z]{1,6})?", fullmatch=True), min_size=1, max_size=6, unique=True), st.data())
+@given(
+    st.lists(st.from_regex(r"[a-z]{1,6}( [a-z]{1,6})?", fullmatch=True), min_size=1, max_size=6, unique=True), st.data()
+)
 def test_every_option_reads_as_itself(options: list[str], data: st.DataObject) -> None:
     index = data.draw(st.integers(0, len(options) - 1))
     assert parse_reply(options[index], options) == index

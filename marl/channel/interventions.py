@@ -1,0 +1,90 @@
+"""What an experimenter may do to a channel: nothing, switch it off, or scramble what is heard.
+
+Scrambling replaces each delivered message by one that the same sender sent in another episode. How often each text
+is heard stays the same; whether it fits the state becomes chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from marl.errors import ChannelError
+
+NAMES = ("none", "off", "scrambled")
+
+
+class Intervention(Protocol):
+    """A change to a channel. `talks` says whether there is a talk phase at all."""
+
+    talks: bool
+
+    def heard(self, sender: str, text: str, rng: np.random.Generator) -> str:
+        """What the hearers read when `sender` sent `text`. Draws from the channel's own stream only."""
+        ...
+
+
+class Untouched:
+    """Every message is heard as sent."""
+
+    talks = True
+
+    def heard(self, sender: str, text: str, rng: np.random.Generator) -> str:
+        """`text` itself."""
+        return text
+
+
+class Off:
+    """Nobody speaks: there is no talk phase and every inbox stays empty."""
+
+    talks = False
+
+    def heard(self, sender: str, text: str, rng: np.random.Generator) -> str:
+        """Never called by a channel, which has no talk phase then; raises ChannelError."""
+        raise ChannelError(f"{sender} sent {text!r}, but the channel is off; give actions of the act phase only")
+
+
+class Scrambled:
+    """Each message is replaced by a uniform draw, with multiplicity, from `pool[sender]`.
+
+    The pool should come from other episodes than the one that is played. Raises ChannelError when one of `senders`
+    has no texts in it.
+    """
+
+    talks = True
+
+    def __init__(self, pool: Mapping[str, Sequence[str]] | None, senders: Iterable[str]) -> None:
+        if pool is None:
+            raise ChannelError(
+                'the intervention "scrambled" needs a pool {sender: [texts]} of messages sent in other episodes; '
+                "play some with the intervention none and pass their messages"
+            )
+        empty = [sender for sender in senders if not pool.get(sender)]
+        if empty:
+            raise ChannelError(
+                f"the pool for scrambling holds no messages of {empty}; it has {_sizes(pool)}; "
+                "add messages that they sent in other episodes"
+            )
+        self.pool = {sender: tuple(texts) for sender, texts in pool.items()}
+
+    def heard(self, sender: str, text: str, rng: np.random.Generator) -> str:
+        """A text that `sender` sent in another episode."""
+        texts = self.pool[sender]
+        return texts[int(rng.integers(len(texts)))]
+
+
+def _sizes(pool: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    return {sender: len(texts) for sender, texts in pool.items()}
+
+
+def intervention(name: str, *, senders: Iterable[str], pool: Mapping[str, Sequence[str]] | None = None) -> Intervention:
+    """The intervention called `name`; `senders` are the agents that may speak. Raises ChannelError for other names."""
+    if name == "none":
+        return Untouched()
+    if name == "off":
+        return Off()
+    if name == "scrambled":
+        return Scrambled(pool, senders)
+    raise ChannelError(f"intervention {name!r} is unknown; give one of {list(NAMES)}")

@@ -1,0 +1,26 @@
+"""What messages say and what they cause: information, lexicon, convention, audit and verdict."""
+
+from marl.communication.audit import audit, describe_senders
+from marl.communication.convention import Convention, name_convention, pair_accuracy, pooled_groups
+from marl.communication.information import MutualInformation, mutual_information
+from marl.communication.lexicon import lexicon, senders, signal
+from marl.communication.sentence import pointer, resolve, sentence
+from marl.communication.verdict import verdict
+
+__all__ = [
+    "Convention",
+    "MutualInformation",
+    "audit",
+    "describe_senders",
+    "lexicon",
+    "mutual_information",
+    "name_convention",
+    "pair_accuracy",
+    "pointer",
+    "pooled_groups",
+    "resolve",
+    "senders",
+    "sentence",
+    "signal",
+    "verdict",
+]

@@ -1,0 +1,89 @@
+"""The tournament: every combination of strategies on every seat, played on the same episodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from marl.errors import EnvError, ScenarioError
+from marl.types import Episode
+
+MOST_PROFILES = 256
+
+Profile = tuple[int, ...]
+
+
+def play_tournament(
+    play: Callable[[Mapping[str, Any], Sequence[int]], list[Episode]],
+    strategies: Mapping[str, Mapping[str, Any]],
+    *,
+    episodes: int,
+    sample: int | None = None,
+    rng: np.random.Generator | None = None,
+    on_profile: Callable[[int, int], None] | None = None,
+) -> dict[Profile, np.ndarray]:
+    """Play every profile of `strategies` ({agent: {strategy name: policy}}) and return its payoff samples.
+
+    `play` gets {agent: policy} and the episode numbers 0 .. `episodes` - 1, the same for each profile. The result maps
+    a profile, one strategy index an agent in the order of `strategies`, to payoffs of shape [episodes, agents]; row i
+    is the same episode in every profile, so that profiles can be compared in pairs. A number whose episode failed in
+    any profile is left out of all. More than 256 profiles are refused (ScenarioError) unless `sample` says how many
+    to play: then all profiles that differ from the first strategies in at most one seat, which the regret of that
+    profile needs, and others drawn without repeats with `rng`. `on_profile(done, total)` is called after each.
+    Raises EnvError when fewer than two episodes are left.
+    """
+    names = {agent: list(table) for agent, table in strategies.items()}
+    profiles = choose_profiles([len(table) for table in names.values()], sample=sample, rng=rng)
+    played: dict[Profile, dict[int, list[float]]] = {}
+    failed: dict[int, str] = {}
+    for done, profile in enumerate(profiles, start=1):
+        seating = {
+            agent: strategies[agent][names[agent][index]] for agent, index in zip(strategies, profile, strict=True)
+        }
+        records = play(seating, range(episodes))
+        failed |= {episode.index: str(episode.error) for episode in records if episode.outcome == "failed"}
+        played[profile] = {episode.index: [episode.returns[agent] for agent in strategies] for episode in records}
+        if on_profile is not None:
+            on_profile(done, len(profiles))
+    kept = [index for index in range(episodes) if index not in failed]
+    if len(kept) < 2:
+        raise EnvError(
+            f"tournament: {len(kept)} of {episodes} episodes were completed in every profile and a standard error "
+            f"needs 2; {next(iter(failed.values()), 'ask for more episodes')}"
+        )
+    return {profile: np.asarray([rows[index] for index in kept], dtype=np.float64) for profile, rows in played.items()}
+
+
+def choose_profiles(
+    sizes: Sequence[int], *, sample: int | None = None, rng: np.random.Generator | None = None
+) -> list[Profile]:
+    """All profiles of seats with `sizes` strategies, or `sample` of them, in lexicographic order."""
+    total = prod(sizes)
+    if not sizes or total == 0:
+        raise ScenarioError(f"a tournament needs at least one strategy on every seat; the seats have {list(sizes)}")
+    if sample is None and total > MOST_PROFILES:
+        raise ScenarioError(
+            f"analysis: {len(sizes)} seats with {list(sizes)} strategies make {total} profiles, and at most "
+            f"{MOST_PROFILES} are played; list fewer `analysis.strategies`, or ask play_tournament for a `sample`"
+        )
+    if sample is None or sample >= total:
+        return list(product(*map(range, sizes)))
+    learned = (0,) * len(sizes)
+    needed = {learned} | {
+        (*learned[:seat], index, *learned[seat + 1 :]) for seat, size in enumerate(sizes) for index in range(size)
+    }
+    if sample < len(needed):
+        raise ScenarioError(
+            f"a sample of {sample} profiles is too small: the first one and its one-seat deviations are {len(needed)}"
+        )
+    if rng is None:
+        raise ScenarioError(
+            "a sample of profiles is drawn at random; pass `rng`, for example marl.seeding.stream(seed, ...)"
+        )
+    while len(needed) < sample:
+        needed.add(tuple(int(rng.integers(size)) for size in sizes))
+    return sorted(needed)

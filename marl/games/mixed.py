@@ -1,0 +1,122 @@
+"""Mixed equilibria of any finite game: exact and complete for two players, a verified search for more.
+
+Source of the search: Porter, Nudelman & Shoham 2008, "Simple search methods for finding a Nash equilibrium": supports
+from small to large, skipping those with a strategy that is dominated given the others' supports; on each one the
+indifference equations are solved numerically from several starts, and a solution counts only if its regret in the whole
+game is zero within `tolerance`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+
+from marl.errors import SolverError
+from marl.games.enumeration import extreme_equilibria
+from marl.games.equilibrium import EquilibriumSet, by_support, certify
+from marl.games.indifference import indifferent_profiles
+from marl.games.normal_form import NormalFormGame
+from marl.games.pure import pure_equilibria
+
+Support = tuple[tuple[int, ...], ...]
+
+PLAYED = 1e-7
+SAME = 1e-6
+
+
+def mixed_equilibria(game: NormalFormGame) -> EquilibriumSet:
+    """All extreme equilibria where that can be decided, else what `search_equilibria` finds.
+
+    Two players: exact enumeration, complete "yes". One player: the best strategies. More players, or a two-player game
+    beyond enumeration's limits: the search, complete "unknown", and `reason` says why.
+    """
+    if len(game.shape) == 1:
+        best = tuple(certify(game.rational(), profile, "pure enumeration") for profile in pure_equilibria(game))
+        return EquilibriumSet(best, "yes", "every strategy of the only player was compared", len(best) > 1)
+    if len(game.shape) == 2:
+        try:
+            return extreme_equilibria(game)
+        except SolverError as error:
+            found = search_equilibria(game)
+            return EquilibriumSet(found.equilibria, "unknown", f"{error}; {found.reason}")
+    return search_equilibria(game)
+
+
+def search_equilibria(
+    game: NormalFormGame, *, max_supports: int = 4096, starts: int = 16, tolerance: float = 1e-9, seed: int = 0
+) -> EquilibriumSet:
+    """All pure equilibria (exactly), and mixed ones found on the `max_supports` smallest supports.
+
+    `tolerance` bounds the regret as a share of each player's payoff range. Floating profiles; complete is "unknown",
+    because equations may have solutions that no start leads to, and a degenerate game has infinitely many. Raises
+    SolverError where an argument is not positive.
+    """
+    if min(max_supports, starts) < 1 or tolerance <= 0:
+        raise SolverError("max_supports, starts and tolerance must be positive")
+    rng = np.random.default_rng(seed)
+    scaled = _unit_range(game)
+    found = [certify(game.rational(), profile, "pure enumeration") for profile in pure_equilibria(game)]
+    tried = 0
+    for support in itertools.islice(_supports(game.shape), max_supports):
+        tried += 1
+        if not _has_dominated_strategy(scaled, support):
+            solutions = _solutions(scaled, support, starts, tolerance, rng)
+            found.extend(certify(game, solution, "support search") for solution in solutions)
+    total = int(np.prod([2.0**size - 1 for size in game.shape]) - np.prod(game.shape))
+    reason = (
+        f"all pure profiles were compared; {tried} of {total} mixed supports were searched from {starts} starts each, "
+        "which proves what was found and not that nothing else exists"
+    )
+    return EquilibriumSet(tuple(sorted(found, key=by_support)), "unknown", reason)
+
+
+def _unit_range(game: NormalFormGame) -> NormalFormGame:
+    payoffs = game.payoffs.astype(np.float64)
+    axes = tuple(range(1, payoffs.ndim))
+    low = payoffs.min(axis=axes, keepdims=True)
+    span = payoffs.max(axis=axes, keepdims=True) - low
+    return NormalFormGame((payoffs - low) / np.where(span == 0, 1, span))
+
+
+def _supports(shape: tuple[int, ...]) -> Iterator[Support]:
+    """Supports with at least one mixing player, in the order of their total size, made lazily."""
+    for total in range(len(shape) + 1, sum(shape) + 1):
+        for sizes in itertools.product(*(range(1, size + 1) for size in shape)):
+            if sum(sizes) == total:
+                yield from itertools.product(
+                    *(itertools.combinations(range(size), k) for size, k in zip(shape, sizes, strict=True))
+                )
+
+
+def _has_dominated_strategy(game: NormalFormGame, support: Support) -> bool:
+    """Whether a strategy of the support always pays less than one other against the others' supports."""
+    for player, own in enumerate(support):
+        seen = [np.arange(game.shape[player]) if i == player else np.array(s) for i, s in enumerate(support)]
+        table = np.moveaxis(game.payoffs[player][np.ix_(*seen)], player, 0).reshape(game.shape[player], -1)
+        if any((table > table[strategy] + 1e-12).all(axis=1).any() for strategy in own):
+            return True
+    return False
+
+
+def _solutions(
+    game: NormalFormGame, support: Support, starts: int, tolerance: float, rng: np.random.Generator
+) -> list[list[np.ndarray]]:
+    """Different equilibria with exactly this support; those nearest to uniform first, `starts` of them at most."""
+    sizes = [len(own) for own in support]
+    uniform = np.concatenate([np.full(k, 1 / k) for k in sizes])
+    random = np.concatenate([rng.dirichlet(np.ones(k), starts - 1) for k in sizes], axis=1)
+    tensors = [tensor[np.ix_(*support)] for tensor in game.payoffs]
+    found: list[np.ndarray] = []
+    profiles = []
+    for point in indifferent_profiles(tensors, np.concatenate([uniform[None], random])):
+        if point.min() <= PLAYED or any(np.abs(point - old).max() < SAME for old in found):
+            continue
+        mixed = [np.zeros(size) for size in game.shape]
+        for full, own, values in zip(mixed, support, np.split(point, np.cumsum(sizes)[:-1]), strict=True):
+            full[list(own)] = values / values.sum()
+        if max(game.regret(mixed)) <= tolerance:
+            found.append(point)
+            profiles.append(mixed)
+    return profiles

@@ -1,0 +1,138 @@
+"""Regret of a profile of an empirical game, with intervals that hold for all players and switches at once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from marl.games.empirical import EmpiricalGame
+from marl.games.intervals import critical_value
+from marl.games.normal_form import Profile
+
+Distributions = tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerRegret:
+    """What one player could gain by switching alone: estimate and interval, both >= 0.
+
+    `best_response` is the strategy with the largest mean; `unplayed` are strategies whose payoff against the profile
+    is unknown, so that the regret is one among the others only.
+    """
+
+    mean: float
+    low: float
+    high: float
+    best_response: int
+    unplayed: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileRegret:
+    """Regrets [players], and their sum (NashConv). All intervals cover at once with the confidence asked for."""
+
+    players: tuple[PlayerRegret, ...]
+
+    @property
+    def nash_conv(self) -> tuple[float, float, float]:
+        """Sum of the regrets: mean, low, high."""
+        return (
+            sum(own.mean for own in self.players),
+            sum(own.low for own in self.players),
+            sum(own.high for own in self.players),
+        )
+
+    @property
+    def epsilon(self) -> float:
+        """Upper bound on the largest regret: an epsilon-equilibrium of the true game, with the confidence asked for."""
+        return max(own.high for own in self.players)
+
+
+def deviation_weights(
+    game: EmpiricalGame, profile: Distributions
+) -> tuple[dict[Profile, np.ndarray], list[tuple[int, int]], list[tuple[int, int]]]:
+    """The gains of all switches away from a mixed profile as linear combinations of mean payoffs.
+
+    Returns weights (for `EmpiricalGame.estimate`), the (player, strategy) of each combination, and the switches that
+    need a missing profile. A strategy that is played for sure is listed with weight zero.
+    """
+    known, base = game.known, _joint(profile)
+    rows: list[tuple[int, int]] = []
+    unknown: list[tuple[int, int]] = []
+    gains: list[np.ndarray] = []
+    for player, own in enumerate(profile):
+        for strategy in range(len(own)):
+            switched = list(profile)
+            switched[player] = tuple(float(s == strategy) for s in range(len(own)))
+            gain = _joint(tuple(switched)) - base
+            if (gain[~known] != 0).any():
+                unknown.append((player, strategy))
+            else:
+                rows.append((player, strategy))
+                gains.append(gain)
+    weights = {tuple(p): np.zeros((len(rows), len(profile))) for p in np.argwhere(base > 0).tolist()}
+    for k, ((player, _), gain) in enumerate(zip(rows, gains, strict=True)):
+        for place in np.argwhere(gain != 0).tolist():
+            weights.setdefault(tuple(place), np.zeros((len(rows), len(profile))))[k, player] = gain[tuple(place)]
+    return weights, rows, unknown
+
+
+def profile_regret(
+    game: EmpiricalGame, profile: Distributions, *, confidence: float, rng: np.random.Generator
+) -> ProfileRegret:
+    """Each player's regret at a mixed profile (one distribution per player), with simultaneous intervals.
+
+    Every gain gets the interval estimate +- c standard errors, with the max-t `critical_value` c over all players and
+    switches; a regret's interval is that of the largest gain, cut at 0. The estimate itself leans upwards, being a
+    maximum of noisy numbers. Payoffs that never varied count as known. Raises SolverError where a needed profile has
+    fewer than two episodes.
+    """
+    weights, rows, unknown = deviation_weights(game, profile)
+    gains, covariance = game.estimate(weights)
+    gains[np.abs(gains) <= game.resolution] = 0.0
+    fixed = np.diag(covariance) <= game.resolution**2
+    covariance[fixed, :] = covariance[:, fixed] = 0.0
+    degrees = min(len(game.samples[p]) for p in weights) - 1
+    margin = critical_value(covariance, degrees, confidence, rng) * np.sqrt(np.diag(covariance))
+    players = []
+    for player in range(len(profile)):
+        mine = [k for k, (owner, _) in enumerate(rows) if owner == player]
+        unplayed = tuple(strategy for owner, strategy in unknown if owner == player)
+        players.append(_largest(gains[mine], margin[mine], [rows[k][1] for k in mine], unplayed))
+    return ProfileRegret(tuple(players))
+
+
+def _largest(gains: np.ndarray, margin: np.ndarray, strategies: list[int], unplayed: tuple[int, ...]) -> PlayerRegret:
+    low, high = float(np.max(gains - margin)), float(np.max(gains + margin))
+    return PlayerRegret(
+        mean=max(0.0, float(gains.max())),
+        low=max(0.0, low),
+        high=max(0.0, high),
+        best_response=strategies[int(np.argmax(gains))],
+        unplayed=unplayed,
+    )
+
+
+def _joint(profile: Distributions) -> np.ndarray:
+    """The probability of every pure profile: [*strategies]."""
+    joint = np.ones(())
+    for own in profile:
+        joint = np.multiply.outer(joint, np.asarray(own, dtype=np.float64))
+    return joint
+
+
+def payoff_errors(game: EmpiricalGame, profile: Distributions) -> tuple[float, ...]:
+    """The standard error of each player's payoff at a fixed mixed profile; SolverError below two episodes somewhere."""
+    joint, players = _joint(profile), len(profile)
+    weights = {tuple(place): joint[tuple(place)] * np.eye(players) for place in np.argwhere(joint > 0).tolist()}
+    return tuple(np.sqrt(np.diag(game.estimate(weights)[1])).tolist())
+
+
+def gain_of_switch(game: EmpiricalGame, source: Profile, target: Profile, player: int) -> tuple[float, float]:
+    """What `player` gains from `source` to `target`, and its standard error. SolverError below two episodes."""
+    unit = np.zeros((1, len(game.shape)))
+    unit[0, player] = 1.0
+    gain, covariance = game.estimate({source: -unit, target: unit})
+    return float(gain[0]), math.sqrt(float(covariance[0, 0]))

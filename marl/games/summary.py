@@ -1,0 +1,155 @@
+"""From an empirical game to the whole analysis: a JSON-ready record with its own summary in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from marl.errors import SolverError
+from marl.games.empirical import EmpiricalGame
+from marl.games.equilibrium import Equilibrium, EquilibriumSet, certify
+from marl.games.mixed import mixed_equilibria
+from marl.games.normal_form import NormalFormGame, Profile
+from marl.games.pure import pure_equilibria
+from marl.games.regret import Distributions, gain_of_switch, payoff_errors, profile_regret
+from marl.games.response_graph import response_graph, sink_components
+from marl.games.welfare import price_of_anarchy, price_of_stability, social_optimum
+from marl.games.words import sentences
+
+
+def analyze(
+    game: EmpiricalGame,
+    learned_profile: Sequence[int | str],
+    *,
+    confidence: float = 0.95,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    """All that is known about the game and the learned profile, as plain lists, numbers and strings (analysis.json).
+
+    Equilibria, optimum, prices and graph are exactly those of the mean payoffs; `epsilon` is the upper confidence bound
+    on the largest regret of an equilibrium in the true game. `mixed` holds the equilibria in which someone mixes;
+    payoffs are in the players' order; unknown numbers are None. With `missing` profiles only the pure equilibria that
+    the played ones prove are listed, and the optimum is that of the played ones. Raises SolverError where the learned
+    profile was not played or a played profile has fewer than two episodes.
+    """
+    learned = game.profile(learned_profile)
+    if learned not in game.samples:
+        raise SolverError(f"the learned profile {game.names(learned)} was never played; play it first")
+    for profile, values in game.samples.items():
+        if len(values) < 2:
+            raise SolverError(f"profile {game.names(profile)} has 1 episode, and a standard error needs 2; play more")
+    means = NormalFormGame(np.nan_to_num(game.means), game.players, game.strategies).rational()
+    found = _equilibria(game, means)
+    pure = [one for one in found.equilibria if one.pure is not None]
+    best, welfare = social_optimum(means, game.known)
+    anarchy, stability = price_of_anarchy(welfare, found.equilibria), price_of_stability(welfare, found.equilibria)
+    analysis: dict[str, Any] = {
+        "game": _game(game),
+        "missing": [list(profile) for profile in game.missing],
+        "confidence": confidence,
+        "learned": _learned(game, learned, confidence, rng),
+        "pure": [list(one.pure or ()) for one in pure],
+        "pure_epsilon": [_epsilon(game, one, confidence, rng) for one in pure],
+        "mixed": [_mixed(game, one, confidence, rng) for one in found.equilibria if one.pure is None],
+        "complete": found.complete,
+        "completeness": found.reason,
+        "social_optimum": {"profile": list(best), "welfare": float(welfare)},
+        "price_of_anarchy": None if anarchy is None else float(anarchy),
+        "price_of_stability": None if stability is None else float(stability),
+        **_graph(game, means, learned),
+    }
+    analysis["summary"] = sentences(analysis)
+    return analysis
+
+
+def _equilibria(game: EmpiricalGame, means: NormalFormGame) -> EquilibriumSet:
+    if not game.missing:
+        return mixed_equilibria(means)
+    proved = tuple(certify(means, profile, "pure enumeration") for profile in pure_equilibria(means, game.known))
+    reason = "some profiles were never played; listed are the pure equilibria whose every switch was played"
+    return EquilibriumSet(proved, "unknown", reason)
+
+
+def _game(game: EmpiricalGame) -> dict[str, Any]:
+    return {
+        "players": list(game.players),
+        "strategies": [list(own) for own in game.strategies],
+        "mean": _plain(game.means),
+        "standard_error": _plain(game.standard_errors),
+        "n": game.counts.tolist(),
+    }
+
+
+def _plain(tensor: np.ndarray) -> list[Any]:
+    """Nested lists with None for NaN."""
+    plain = tensor.astype(object)
+    plain[np.isnan(tensor)] = None
+    return plain.tolist()
+
+
+def _learned(game: EmpiricalGame, profile: Profile, confidence: float, rng: np.random.Generator) -> dict[str, Any]:
+    point = tuple(tuple(float(s == own) for s in range(size)) for own, size in zip(profile, game.shape, strict=True))
+    regret = profile_regret(game, point, confidence=confidence, rng=rng)
+    named = list(zip(game.players, game.strategies, regret.players, strict=True))
+    mean, low, high = regret.nash_conv
+    return {
+        "profile": list(profile),
+        "payoffs": [float(tensor[profile]) for tensor in game.means],
+        "standard_error": [float(tensor[profile]) for tensor in game.standard_errors],
+        "regret": {
+            player: {"mean": own.mean, "low": own.low, "high": own.high, "best_response": names[own.best_response]}
+            for player, names, own in named
+        },
+        "unplayed_switches": {player: [names[s] for s in own.unplayed] for player, names, own in named},
+        "nash_conv": {"mean": mean, "low": low, "high": high},
+    }
+
+
+def _mixed(game: EmpiricalGame, one: Equilibrium, confidence: float, rng: np.random.Generator) -> dict[str, Any]:
+    return {
+        "profile": [list(own) for own in _floats(one)],
+        "payoffs": [float(payoff) for payoff in one.payoffs],
+        "standard_error": list(payoff_errors(game, _floats(one))),
+        "regret": float(one.regret),
+        "epsilon": _epsilon(game, one, confidence, rng),
+        "exact": one.exact,
+        "method": one.method,
+        "support": [list(own) for own in one.support],
+    }
+
+
+def _epsilon(game: EmpiricalGame, one: Equilibrium, confidence: float, rng: np.random.Generator) -> float:
+    return profile_regret(game, _floats(one), confidence=confidence, rng=rng).epsilon
+
+
+def _floats(one: Equilibrium) -> Distributions:
+    return tuple(tuple(float(p) for p in own) for own in one.profile)
+
+
+def _graph(game: EmpiricalGame, means: NormalFormGame, learned: Profile) -> dict[str, Any]:
+    graph = response_graph(means, game.known)
+    number = {profile: i for i, profile in enumerate(graph)}
+    nodes = [
+        {
+            "id": number[profile],
+            "profile": list(profile),
+            "payoffs": list(held["payoffs"]),
+            "equilibrium": held["equilibrium"],
+            "learned": profile == learned,
+        }
+        for profile, held in graph.nodes(data=True)
+    ]
+    edges = [
+        {
+            "source": number[source],
+            "target": number[target],
+            "player": game.players[held["player"]],
+            "gain": held["gain"],
+            "standard_error": gain_of_switch(game, source, target, held["player"])[1],
+        }
+        for source, target, held in graph.edges(data=True)
+    ]
+    sinks = [[number[profile] for profile in members] for members in sink_components(graph)]
+    return {"response_graph": {"nodes": nodes, "edges": edges}, "sinks": sinks}

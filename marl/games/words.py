@@ -1,0 +1,244 @@
+"""The analysis in plain English: sentences made from its fields only, each with the numbers that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations, product
+from math import prod
+from typing import Any
+
+import numpy as np
+
+Sentence = dict[str, Any]
+SHOWN = 3
+
+
+def sentences(analysis: Mapping[str, Any]) -> list[Sentence]:
+    """The summary of an analysis (see `marl.games.summary.analyze`): [{"text", "numbers": {name: value}}].
+
+    Names that are no identifiers stand in curly quotes, so that every other number in a text is one of `numbers`,
+    rounded for reading; "%" marks a share.
+    """
+    writers = (_game, _learned, _regret, _verdict, _equilibria, _noise, _welfare, _prices, _graph)
+    return [sentence for writer in writers for sentence in writer(analysis)]
+
+
+class _Numbers:
+    """Collects the numbers of one sentence while its text is put together."""
+
+    def __init__(self) -> None:
+        self.named: dict[str, int | float] = {}
+
+    def __call__(self, name: str, value: int | float) -> str:
+        self.named[name] = value
+        return number(value)
+
+    def share(self, name: str, value: float) -> str:
+        self.named[name] = value
+        return f"{number(round(100 * value, 10))}%"
+
+    def count(self, name: str, value: int, noun: str, plural: str = "") -> str:
+        return f"{self(name, value)} {noun if value == 1 else plural or noun + 's'}"
+
+    def sentence(self, text: str) -> Sentence:
+        return {"text": text, "numbers": self.named}
+
+
+def number(value: int | float) -> str:
+    """A number as the summary shows it: whole as it is, else two decimals, small ones with two digits that matter."""
+    if value == round(value):
+        return str(round(value))
+    if abs(value) >= 0.1:
+        return f"{value:.2f}"
+    return np.format_float_positional(value, precision=2, fractional=False, trim="-")
+
+
+def _game(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
+    game, say = analysis["game"], _Numbers()
+    sizes = [len(own) for own in game["strategies"]]
+    played = [n for n in np.ravel(game["n"]).tolist() if n > 0]
+    choices = _listed(say(f"{p} strategies", k) for p, k in zip(game["players"], sizes, strict=True))
+    text = (
+        f"The game has {say.count('players', len(sizes), 'player')}, {_listed(map(_name, game['players']))}, with "
+        f"{choices} strategies, which makes {say.count('profiles', prod(sizes), 'profile')} (a profile is one strategy "
+        f"for each player). Each payoff is a mean over {say('fewest episodes', min(played))}"
+    )
+    most = max(played)
+    text += " episodes." if most == min(played) else f" to {say('most episodes', most)} episodes."
+    yield say.sentence(text)
+    if analysis["missing"]:
+        say = _Numbers()
+        count = say.count("missing profiles", len(analysis["missing"]), "profile was", "profiles were")
+        yield say.sentence(f"{count} never played, and nothing is assumed about the payoffs there.")
+
+
+def _learned(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
+    learned, say = analysis["learned"], _Numbers()
+    rows = zip(analysis["game"]["players"], learned["payoffs"], learned["standard_error"], strict=True)
+    parts = [f"{_name(p)} gets {say(f'{p} payoff', u)} ± {say(f'{p} standard error', e)}" for p, u, e in rows]
+    profile = _profile(analysis, learned["profile"])
+    yield say.sentence(f"In the learned profile, {profile}, {_listed(parts)} (± one standard error).")
+
+
+def _regret(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
+    learned, say = analysis["learned"], _Numbers()
+    parts = [
+        f"{_name(p)} {say(f'{p} regret', own['mean'])} (between {say(f'{p} regret low', own['low'])} and "
+        f"{say(f'{p} regret high', own['high'])})"
+        for p, own in learned["regret"].items()
+    ]
+    total = learned["nash_conv"]
+    yield say.sentence(
+        "A player's regret is what it could gain by switching alone to another strategy of this game. In the learned "
+        f"profile the regrets are {_listed(parts)}; their sum, the NashConv, is {say('nash_conv', total['mean'])} "
+        f"(between {say('nash_conv low', total['low'])} and {say('nash_conv high', total['high'])}). All these "
+        f"intervals hold at once with {say.share('confidence', analysis['confidence'])} confidence."
+    )
+
+
+def _verdict(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
+    learned, say = analysis["learned"], _Numbers()
+    gainers = {p: own for p, own in learned["regret"].items() if own["low"] > 0}
+    epsilon = max(own["high"] for own in learned["regret"].values())
+    if gainers:
+        parts = [
+            f"{_name(p)} gains by switching alone, to {_quoted(own['best_response'])} for example, by at least "
+            f"{say(f'{p} regret low', own['low'])}"
+            for p, own in gainers.items()
+        ]
+        text = f"The learned profile is not an equilibrium of this game: {_listed(parts, '; and')}."
+    elif epsilon == 0:
+        text = "No player gains by switching alone: every switch that was played pays no more, and not by chance."
+    else:
+        text = (
+            "No player gains by switching alone, within the noise: every interval reaches down to 0. A gain of up to "
+            f"{say('epsilon', epsilon)} is not excluded, so the learned profile is an epsilon-equilibrium (no player "
+            "can gain more than epsilon) for that epsilon."
+        )
+        say("zero", 0)
+    yield say.sentence(text)
+    unplayed = {p: names for p, names in learned["unplayed_switches"].items() if names}
+    if unplayed:
+        parts = [f"{_name(p)} by switching to {_listed(map(_quoted, names), 'or')}" for p, names in unplayed.items()]
+        yield _Numbers().sentence(f"Unknown, because never played, is what would be gained by {_listed(parts, 'or')}.")
+
+
+def _equilibria(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
+    pure, mixed, say = analysis["pure"], analysis["mixed"], _Numbers()
+    where = "The played profiles prove" if analysis["missing"] else "The game of mean payoffs has"
+    text = (
+        f"A Nash equilibrium is a profile in which no player gains by switching alone. {where} "
+        f"{say.count('pure equilibria', len(pure), 'pure equilibrium', 'pure equilibria')} (no chance involved) and "
+        f"{say.count('mixed equilibria', len(mixed), 'mixed one')} (some strategies drawn at random)"
+    )
+    end = {"yes": "there are no others", "no": "there are others", "unknown": "whether there are others is unknown"}
+    if analysis["complete"] == "yes" and _continuum(analysis):
+        end["yes"] = "mixtures of those that share a strategy are equilibria too, and beyond these there are no others"
+    yield say.sentence(f"{text}; {end[analysis['complete']]}.")
+    if pure:
+        say, players = _Numbers(), analysis["game"]["players"]
+        parts = []
+        for k, profile in enumerate(pure[:SHOWN], start=1):
+            own = [say(f"pure {k} {p} payoff", u) for p, u in zip(players, _payoffs(analysis, profile), strict=True)]
+            parts.append(f"{_profile(analysis, profile)}, paying {_listed(own)}")
+        more = f"; and {say('further pure equilibria', len(pure) - SHOWN)} more" if len(pure) > SHOWN else ""
+        yield say.sentence(f"In pure strategies: {'; '.join(parts)}{more}.")
+    known = "one" if analysis["learned"]["profile"] in pure else "not one"
+    yield _Numbers().sentence(f"The learned profile is {known} of the pure equilibria of the mean payoffs.")
+
+
+def _noise(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
+    bounds = [*analysis["pure_epsilon"], *(one["epsilon"] for one in analysis["mixed"])]
+    if bounds:
+        say = _Numbers()
+        yield say.sentence(
+            "These are equilibria of estimated payoffs: in the true game no player gains more than "
+            f"{say('largest epsilon', max(bounds))} by switching away from one of them, with "
+            f"{say.share('confidence', analysis['confidence'])} confidence for each equilibrium taken alone."
+        )
+
+
+def _welfare(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
+    best, say = analysis["social_optimum"], _Numbers()
+    among = "played profile" if analysis["missing"] else "profile"
+    yield say.sentence(
+        f"Welfare is the sum of the players' payoffs. It is largest, {say('optimum welfare', best['welfare'])}, at the "
+        f"{among} {_profile(analysis, best['profile'])}, the social optimum; the learned profile has "
+        f"{say('learned welfare', sum(analysis['learned']['payoffs']))}."
+    )
+
+
+def _prices(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
+    welfare = [sum(_payoffs(analysis, p)) for p in analysis["pure"]] + [sum(m["payoffs"]) for m in analysis["mixed"]]
+    if not welfare:
+        return
+    say, anarchy, stability = _Numbers(), analysis["price_of_anarchy"], analysis["price_of_stability"]
+    complete = analysis["complete"] == "yes"
+    text = (
+        f"Of these equilibria the worst has welfare {say('worst equilibrium welfare', min(welfare))} and the best "
+        f"{say('best equilibrium welfare', max(welfare))}. The price of anarchy "
+    )
+    if analysis["social_optimum"]["welfare"] < 0:
+        text += "(all welfare being negative, the worst one's loss divided by the optimum's) "
+    else:
+        text += "(the optimum's welfare divided by the worst one's) "
+    if anarchy is None:
+        text += "is undefined, because a ratio needs both to be positive or both negative"
+    else:
+        text += f"is {'' if complete else 'at least '}{say('price of anarchy', anarchy)}"
+    if stability is None:
+        text += "; so is the price of stability (the same with the best one)."
+    else:
+        bound = "" if complete else "at most "
+        text += (
+            f"; the price of stability (the same with the best one) is {bound}{say('price of stability', stability)}."
+        )
+    yield say.sentence(text)
+
+
+def _graph(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
+    say, sinks = _Numbers(), analysis["sinks"]
+    learned = next(node["id"] for node in analysis["response_graph"]["nodes"] if node["learned"])
+    inside = any(learned in sink for sink in sinks)
+    sizes = _listed(say(f"sink size {size}", size) for size in sorted({len(sink) for sink in sinks}))
+    noun = "profile" if max(map(len, sinks)) == 1 else "profiles"
+    among = " that was played" if analysis["missing"] else ""
+    where = "lies in one of these" if inside else "lies in none of these, so that best responses lead away from it"
+    yield say.sentence(
+        f"When players switch one at a time to a best response{among}, play ends in "
+        f"{say.count('sinks', len(sinks), 'sink')} (sets of profiles that best responses never leave) of {sizes} {noun}; "
+        f"the learned profile {where}."
+    )
+
+
+def _continuum(analysis: Mapping[str, Any]) -> bool:
+    """Whether two equilibria of a two-player game share one player's side: their mixtures are equilibria too."""
+    sizes = [len(own) for own in analysis["game"]["strategies"]]
+    if len(sizes) != 2:
+        return False
+    sides = [[[float(s == own) for s in range(k)] for own, k in zip(p, sizes, strict=True)] for p in analysis["pure"]]
+    sides += [one["profile"] for one in analysis["mixed"]]
+    return any(a[i] == b[i] for (a, b), i in product(combinations(sides, 2), range(2)))
+
+
+def _payoffs(analysis: Mapping[str, Any], profile: Sequence[int]) -> list[float]:
+    return [float(np.array(tensor, dtype=object)[tuple(profile)]) for tensor in analysis["game"]["mean"]]
+
+
+def _profile(analysis: Mapping[str, Any], profile: Sequence[int]) -> str:
+    game = analysis["game"]
+    rows = zip(game["players"], game["strategies"], profile, strict=True)
+    return f"({', '.join(f'{_name(player)} {_quoted(own[s])}' for player, own, s in rows)})"
+
+
+def _name(text: str) -> str:
+    return text if text.isidentifier() else _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    return f"“{text}”"
+
+
+def _listed(items: Any, word: str = "and") -> str:
+    parts = list(items)
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {word} {parts[-1]}"

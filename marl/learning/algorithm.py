@@ -1,0 +1,133 @@
+"""The Algorithm: sample a fixed set of numbered episodes, then one Learner update."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import ray
+from ray.rllib.algorithms.algorithm import Algorithm
+from ray.rllib.core import COMPONENT_LEARNER, COMPONENT_RL_MODULE
+from ray.rllib.env.env_runner_group import EnvRunnerGroup
+from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
+
+from marl.learning.actor import ActorModule
+from marl.learning.batch import CRITIC, column_batch
+from marl.learning.cluster import ensure_ray
+from marl.learning.config import PPOConfig
+from marl.learning.dispatch import play_on
+from marl.learning.learner import ITERATION, PPOLearner
+from marl.learning.runner import EpisodeRunner
+from marl.learning.seating import learning_policies
+from marl.learning.task import Task
+from marl.seeding import seed_of
+from marl.types import Episode
+
+
+class MultiAgentPPO(Algorithm):
+    """MAPPO and IPPO for turns of language models. Everything runs in this process unless there are env runners.
+
+    `rounds` counts finished iterations, `env_steps` and `turns` what was sampled in all of them.
+    """
+
+    config: PPOConfig
+
+    @classmethod
+    def get_default_config(cls) -> PPOConfig:
+        """An empty PPOConfig; `PPOConfig.for_scenario` makes a complete one."""
+        return PPOConfig(algo_class=cls)
+
+    def setup(self, config: PPOConfig) -> None:
+        """Build the Learner, then the env runners: actors on Ray, or one here that shares the Learner's weights."""
+        if config.num_env_runners:
+            ensure_ray(config.num_env_runners)
+        super().setup(config)
+        self.rounds, self.env_steps, self.turns = 0, 0, 0
+        self.row: dict[str, float] = {}
+        self._here: EpisodeRunner | None = None
+        if config.num_env_runners:
+            self.env_runner_group = EnvRunnerGroup(config=config, local_env_runner=False)
+        else:
+            self._here = EpisodeRunner(config=config, worker_index=0)
+            self._here.adopt(self.actors())
+
+    def _setup_logdir(self) -> None:
+        """Leave no empty folder in ~/ray_results: outside of Tune, the trainer's run directory holds everything."""
+        if self._storage:
+            super()._setup_logdir()
+        else:
+            self._logdir = tempfile.gettempdir()
+
+    @property
+    def learner(self) -> PPOLearner:
+        """The local Learner."""
+        return self.learner_group._learner
+
+    def actors(self) -> dict[str, ActorModule]:
+        """The Learner's own actor modules, by policy name."""
+        return {name: module.unwrapped() for name, module in self.learner.module.items() if name != CRITIC}
+
+    def play(self, task: Task) -> list[Episode]:
+        """Play with the weights as they are now."""
+        if self._here is None:
+            return play_on(self.env_runner_group, task, weights=self._weights())
+        answer = self._here.sample(task=task)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _weights(self) -> tuple[int, Any]:
+        """The weights in Ray's object store, put there once a version."""
+        version = self.learner._weights_seq_no
+        if getattr(self, "_stored", (None, None))[0] != version:
+            component = f"{COMPONENT_LEARNER}/{COMPONENT_RL_MODULE}"
+            state = self.learner_group.get_state(components=component, inference_only=True)
+            modules = state[COMPONENT_LEARNER][COMPONENT_RL_MODULE]
+            self._stored = (version, ray.put({name: modules[name] for name in self.actors()}))
+        return self._stored
+
+    def training_step(self) -> None:
+        """One iteration; the results are in `row` and in RLlib's metrics."""
+        scenario = self.config.scenario
+        start = time.perf_counter()
+        first = self.rounds * scenario.training.episodes
+        indices = tuple(range(first, first + scenario.training.episodes))
+        episodes = self.play(Task(indices, seed_of(scenario.seed, "training")))
+        sampled = time.perf_counter()
+        columns = column_batch(episodes, learning_policies(scenario), self.config.layout)
+        steps = sum(episode.length for episode in episodes)
+        batch = MultiAgentBatch({name: SampleBatch(own) for name, own in columns.items()}, env_steps=max(steps, 1))
+        results = self.learner_group.update(batch=batch, timesteps={ITERATION: self.rounds})
+        self.metrics.aggregate(results, key="learners")
+        self.rounds += 1
+        self.env_steps += steps
+        self.turns += sum(len(episode.turns) for episode in episodes)
+        self.row = {
+            "iteration": self.rounds,
+            "env_steps": self.env_steps,
+            "turns": self.turns,
+            **episode_metrics(episodes),
+            **self.learner.report(),
+            "time/sample": sampled - start,
+            "time/learn": time.perf_counter() - sampled,
+        }
+        for name, value in self.row.items():
+            self.metrics.log_value(name, value, window=1)
+
+
+def episode_metrics(episodes: Sequence[Episode]) -> dict[str, float]:
+    """charts/episodic_return (mean over agents and episodes), charts/success where the env says, counts of failures."""
+    played = [episode for episode in episodes if episode.outcome != "failed"]
+    row: dict[str, float] = {
+        "charts/episodic_return": float(np.mean([episode.mean_return for episode in played])),
+        "charts/episodic_length": float(np.mean([episode.length for episode in played])),
+        "episodes_failed": len(episodes) - len(played),
+        "parse_failures": sum(turn.failure is not None for episode in played for turn in episode.turns),
+    }
+    successes = [episode.success for episode in played if episode.success is not None]
+    if successes:
+        row["charts/success"] = float(np.mean(successes))
+    return row

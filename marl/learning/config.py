@@ -1,0 +1,97 @@
+"""RLlib's AlgorithmConfig for a scenario: which modules there are and how they are built."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import gymnasium as gym
+from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
+from ray.rllib.core.rl_module.rl_module import RLModuleSpec
+
+from marl.errors import LearningError
+from marl.learning.actor import ActorModule
+from marl.learning.batch import CRITIC
+from marl.learning.critic import CriticModule
+from marl.learning.features import CriticLayout, critic_layout
+from marl.learning.seating import learning_policies
+from marl.policies.build import model_seed
+from marl.scenario import Scenario
+from marl.seeding import seed_of
+
+_NO_SPACE = gym.spaces.Discrete(1)
+"""Prompts and replies are ragged token ids; RLlib asks for spaces and never looks at them on this path."""
+
+
+class PPOConfig(AlgorithmConfig):
+    """Settings come from `scenario.training`; nothing is set twice. Make it with `for_scenario`."""
+
+    scenario: Scenario
+    layout: CriticLayout
+
+    @classmethod
+    def for_scenario(cls, scenario: Scenario) -> PPOConfig:
+        """The config that trains `scenario`. Raises LearningError for a policy with the critic's name."""
+        from marl.learning.algorithm import MultiAgentPPO
+        from marl.learning.learner import PPOLearner
+        from marl.learning.runner import EpisodeRunner
+
+        if CRITIC in learning_policies(scenario):
+            raise LearningError(f"a policy may not be called {CRITIC!r}; rename it in policies and seats")
+        # RLlib announces the new API stack and its own deprecated calls at every start; errors stay.
+        for name in ("ray", "ray.rllib"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        config = cls(algo_class=MultiAgentPPO)
+        config.scenario = scenario
+        config.layout = critic_layout(scenario)
+        config.framework("torch")
+        config.env_runners(
+            env_runner_cls=EpisodeRunner,
+            num_env_runners=scenario.training.env_runners,
+            create_local_env_runner=False,
+            num_cpus_per_env_runner=1,
+        )
+        config.learners(learner_class=PPOLearner, num_learners=0)
+        config.training(grad_clip=scenario.training.grad_clip, grad_clip_by="global_norm")
+        config.fault_tolerance(restart_failed_env_runners=True)
+        config._dont_auto_sync_env_runner_states = True  # the weights travel with each task
+        config.debugging(log_level="ERROR", log_sys_usage=False)
+        return config
+
+    @property
+    def is_online(self) -> bool:
+        """False: RLlib's own sampling would start Ray even for no runner at all. `MultiAgentPPO` brings its own."""
+        return False
+
+    def get_multi_rl_module_spec(self, *, inference_only: bool = False, **_: Any) -> MultiRLModuleSpec:
+        """One actor a learning policy and, unless `inference_only`, the critic."""
+        seed = self.scenario.seed
+        specs = {
+            name: RLModuleSpec(
+                module_class=ActorModule,
+                observation_space=_NO_SPACE,
+                action_space=_NO_SPACE,
+                inference_only=inference_only,
+                model_config={
+                    "model": policy.model,
+                    "temperature": policy.temperature,
+                    "seed": model_seed(seed, name),
+                },
+            )
+            for name, policy in learning_policies(self.scenario).items()
+        }
+        if not inference_only:
+            specs[CRITIC] = RLModuleSpec(
+                module_class=CriticModule,
+                observation_space=_NO_SPACE,
+                action_space=_NO_SPACE,
+                learner_only=True,
+                model_config={
+                    "agents": len(self.layout.agents),
+                    "vector": self.layout.vector,
+                    "width": self.scenario.training.critic.width,
+                    "seed": seed_of(seed, "critic"),
+                },
+            )
+        return MultiRLModuleSpec(rl_module_specs=specs)

@@ -1,0 +1,113 @@
+"""The centralized critic: a small network over state and messages that exists in training only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from ray.rllib.core.rl_module.torch import TorchRLModule
+from torch import Tensor, nn
+
+from marl.learning.features import OLDEST, ROUNDS, WORD_IDS
+
+BAG = 32
+
+
+class MessageSet(nn.Module):
+    """A sum over messages of what each says, who said it, in which round and how long ago (Zaheer et al., "Deep Sets",
+    2017): no order of senders, no place for a missing one. [T, M, W] word ids -> [T, width]; no message gives zeros.
+    """
+
+    def __init__(self, agents: int, width: int) -> None:
+        super().__init__()
+        self.words = nn.Embedding(WORD_IDS, BAG, padding_idx=0)
+        self.sender = nn.Embedding(agents, BAG)
+        self.round = nn.Embedding(ROUNDS, BAG)
+        self.age = nn.Embedding(OLDEST + 1, BAG)
+        self.mix = nn.Linear(BAG, width)
+
+    def forward(self, words: Tensor, sender: Tensor, round_: Tensor, age: Tensor) -> Tensor:
+        said = (words != 0).any(dim=-1, keepdim=True)
+        bag = self.words(words).sum(dim=-2) + self.sender(sender) + self.round(round_) + self.age(age)
+        return torch.where(said, torch.relu(self.mix(bag)), 0.0).sum(dim=-2)
+
+
+class ValueScale(nn.Module):
+    """Running mean and standard deviation of each agent's value targets; `rescale` keeps the head's values unchanged.
+
+    Van Hasselt et al., "Learning values across many orders of magnitude", 2016 (PopArt). The averages are debiased
+    as Adam's are, so that the first batch already counts fully.
+    """
+
+    mean: Tensor
+    square: Tensor
+    weight: Tensor
+
+    def __init__(self, agents: int, decay: float = 0.9, smallest: float = 1e-3) -> None:
+        super().__init__()
+        self.decay, self.smallest = decay, smallest
+        self.register_buffer("mean", torch.zeros(agents))
+        self.register_buffer("square", torch.zeros(agents))
+        self.register_buffer("weight", torch.zeros(agents))
+
+    def center_and_spread(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation, [A] each; 0 and 1 for an agent that was never seen."""
+        weight = self.weight.clamp(min=1e-8)
+        center = self.mean / weight
+        spread = (self.square / weight - center.square()).clamp(min=0.0).sqrt().clamp(min=self.smallest)
+        unseen = self.weight == 0
+        return torch.where(unseen, 0.0, center), torch.where(unseen, 1.0, spread)
+
+    @torch.no_grad()
+    def rescale(self, targets: Tensor, agent: Tensor, head: nn.Linear) -> None:
+        """Take in targets [T] of agents [T], and correct `head` (one output an agent) so that its values stay."""
+        old_center, old_spread = self.center_and_spread()
+        for index in agent.unique().tolist():
+            own = targets[agent == index]
+            self.mean[index] = self.decay * self.mean[index] + (1 - self.decay) * own.mean()
+            self.square[index] = self.decay * self.square[index] + (1 - self.decay) * own.square().mean()
+            self.weight[index] = self.decay * self.weight[index] + (1 - self.decay)
+        center, spread = self.center_and_spread()
+        head.weight.mul_((old_spread / spread).unsqueeze(-1))
+        head.bias.copy_((old_spread * head.bias + old_center - center) / spread)
+
+
+class CriticModule(TorchRLModule):
+    """V(vector, agent, phase, messages), one head an agent. mappo and ippo differ only in what fills the columns.
+
+    model_config: agents (number), vector (length), width, seed. `forward_train` returns `values` [T], normalized;
+    `values_of` gives them in units of reward.
+    """
+
+    def setup(self) -> None:
+        """Build the network; its initial weights come from `seed` alone."""
+        config = self.model_config
+        agents, width = int(config["agents"]), int(config["width"])
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(config["seed"]))
+            self.messages = MessageSet(agents, width)
+            self.agent = nn.Embedding(agents, width)
+            self.moment = nn.Embedding(2 * ROUNDS, width)
+            self.vector = nn.Linear(int(config["vector"]), width)
+            self.trunk = nn.Sequential(nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU())
+            self.head = nn.Linear(width, agents)
+        self.scale = ValueScale(agents)
+
+    def _forward(self, batch: dict[str, Any], **_: Any) -> dict[str, Tensor]:
+        heard = self.messages(
+            batch["message_words"], batch["message_sender"], batch["message_round"], batch["message_age"]
+        )
+        moment = self.moment(batch["phase"] * ROUNDS + batch["round"])
+        hidden = self.trunk(self.vector(batch["vector"]) + self.agent(batch["agent"]) + moment + heard)
+        return {"values": self.head(hidden).gather(-1, batch["agent"].unsqueeze(-1)).squeeze(-1)}
+
+    @torch.no_grad()
+    def values_of(self, batch: dict[str, Any]) -> Tensor:
+        """[T] values in units of reward."""
+        center, spread = self.scale.center_and_spread()
+        return self._forward(batch)["values"] * spread[batch["agent"]] + center[batch["agent"]]
+
+    def normalized(self, targets: Tensor, agent: Tensor) -> Tensor:
+        """[T] targets in the head's own units."""
+        center, spread = self.scale.center_and_spread()
+        return (targets - center[agent]) / spread[agent]

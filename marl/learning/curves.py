@@ -1,0 +1,26 @@
+"""Metrics rows as TensorBoard scalars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+
+
+class Curves:
+    """Writes rows under `folder`; events after `iteration`, left by a run that was killed, are hidden by TensorBoard."""
+
+    def __init__(self, folder: Path, iteration: int) -> None:
+        self._writer = SummaryWriter(str(folder), purge_step=iteration + 1 if iteration else None)
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Add every number of the row at its iteration."""
+        for name, value in row.items():
+            if name != "iteration" and isinstance(value, int | float):
+                self._writer.add_scalar(name, value, row["iteration"])
+
+    def close(self) -> None:
+        """Write out what is buffered."""
+        self._writer.close()

@@ -1,0 +1,70 @@
+"""Spreading lockstep groups of episodes over Ray actors, with lost actors replaced and their groups played again."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter, deque
+from typing import Any
+
+from ray.rllib.env.env_runner_group import EnvRunnerGroup
+
+from marl.errors import LearningError, ParleyError
+from marl.learning.task import Task
+from marl.types import Episode
+
+logger = logging.getLogger(__name__)
+ATTEMPTS = 3
+_POLL_SECONDS = 0.2
+_RESTART_SECONDS = 60.0
+
+
+def play_on(group: EnvRunnerGroup, task: Task, **arguments: Any) -> list[Episode]:
+    """Call `sample(task=..., **arguments)` of the group's actors; the episodes come back in order of `task.indices`.
+
+    The answer does not depend on the number of actors nor on who played what. A group of episodes whose actor died
+    is played again, at most ATTEMPTS times; then, or when no actor comes back, LearningError.
+    """
+    parts = task.groups()
+    waiting, busy = deque(range(len(parts))), {}
+    done: dict[int, list[Episode]] = {}
+    tries: Counter[int] = Counter()
+    while len(done) < len(parts):
+        healthy = set(group.healthy_env_runner_ids())
+        for runner in [runner for runner in busy if runner not in healthy]:
+            waiting.appendleft(_lost(runner, busy.pop(runner), tries))
+        for runner in sorted(healthy - set(busy)):
+            if waiting:
+                busy[runner] = waiting.popleft()
+                group.foreach_env_runner_async(
+                    "sample", kwargs={"task": parts[busy[runner]], **arguments}, remote_worker_ids=[runner]
+                )
+        if not healthy:
+            _wait_for_one(group)
+        for runner, answer in group.fetch_ready_async_reqs(timeout_seconds=_POLL_SECONDS):
+            if isinstance(answer, ParleyError):
+                raise answer
+            done[busy.pop(runner)] = answer
+        if len(healthy) < group.num_remote_env_runners():
+            group.probe_unhealthy_env_runners(timeout_seconds=_POLL_SECONDS)
+    return [episode for number in range(len(parts)) for episode in done[number]]
+
+
+def _wait_for_one(group: EnvRunnerGroup) -> None:
+    """Until Ray has restarted an actor, or LearningError."""
+    deadline = time.monotonic() + _RESTART_SECONDS
+    while not group.probe_unhealthy_env_runners(timeout_seconds=_POLL_SECONDS):
+        if time.monotonic() > deadline:
+            raise LearningError(
+                f"no env runner is alive and none came back within {_RESTART_SECONDS:.0f} s; "
+                "set env_runners to 0 or look at Ray's logs"
+            )
+        time.sleep(_POLL_SECONDS)
+
+
+def _lost(runner: int, part: int, tries: Counter[int]) -> int:
+    tries[part] += 1
+    if tries[part] >= ATTEMPTS:
+        raise LearningError(f"{ATTEMPTS} env runners died on the same group of episodes; try env_runners: 0 to see why")
+    logger.warning("env runner %d was lost; its group of episodes is played again", runner)
+    return part

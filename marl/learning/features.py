@@ -1,0 +1,140 @@
+"""What the critic reads, one row a turn: a vector, who decides in which phase, and a set of messages.
+
+Messages are a set of (words, sender, round, age) entries, so that nothing depends on who spoke first or on who kept
+silent. A word is a hashed id, and so is each word together with its place in the message.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from gymnasium import spaces
+
+from marl.errors import LearningError
+from marl.scenario import Scenario
+from marl.table import open_env
+from marl.types import Episode, Message, Turn
+
+WORD_IDS = 2048
+"""Size of the hashed vocabulary; id 0 is padding."""
+MESSAGE_WORDS = 16
+"""Words of one message that are read; each gives two ids."""
+OLDEST = 7
+"""Messages said this many decisions ago, or more, share one age."""
+ROUNDS = 16
+
+Columns = dict[str, np.ndarray]
+Reads = Literal["everything", "own"]
+
+
+@dataclass(frozen=True)
+class CriticLayout:
+    """Sizes that the critic is built for. `reads`: "everything" (mappo) or what the agent itself knows (ippo)."""
+
+    agents: tuple[str, ...]
+    vector: int
+    reads: Reads
+
+
+def critic_layout(scenario: Scenario) -> CriticLayout:
+    """Open the scenario's env once and measure it. Raises LearningError for mappo over an env without `state()`."""
+    env = open_env(scenario)
+    env.reset(seed=0)
+    agents = tuple(env.possible_agents)
+    if scenario.training.algorithm == "mappo":
+        try:
+            return CriticLayout(agents, int(np.asarray(env.state()).size), "everything")
+        except NotImplementedError as error:
+            raise LearningError(
+                f"mappo's critic reads the env's state(), which {scenario.env.entry} does not have; "
+                "implement state() or set training.algorithm: ippo"
+            ) from error
+    return CriticLayout(agents, max(_width(env.unwrapped.observation_space(agent)) for agent in agents), "own")
+
+
+def _width(space: spaces.Space) -> int:
+    inner = space["observation"] if isinstance(space, spaces.Dict) and "observation" in space.spaces else space
+    return int(spaces.flatdim(inner))
+
+
+@lru_cache(maxsize=65536)
+def word_ids(text: str) -> tuple[int, ...]:
+    """Hashed ids, in 1..WORD_IDS-1, of the message's words and of its words in their places."""
+    words = re.findall(r"\w+|[^\w\s]", text.lower())[:MESSAGE_WORDS]
+    keys = [*words, *(f"{place}:{word}" for place, word in enumerate(words))]
+    return tuple(1 + zlib.crc32(key.encode()) % (WORD_IDS - 1) for key in keys)
+
+
+@dataclass
+class Reading:
+    """One row of the critic's input before padding."""
+
+    vector: np.ndarray
+    agent: int
+    phase: int
+    round: int
+    step: int
+    messages: list[Message]
+
+
+def reading(layout: CriticLayout, episode: Episode, turn: Turn) -> Reading:
+    """What the critic reads at `turn`. Raises LearningError when the vector does not fit the layout."""
+    own = layout.reads == "own"
+    vector = turn.features if own else turn.state
+    messages = [episode.messages[i] for i in (turn.heard if own else turn.said)]
+    phase = int(turn.phase == "act")
+    return _checked(layout, Reading(vector, layout.agents.index(turn.agent), phase, turn.round, turn.step, messages))
+
+
+def final_reading(layout: CriticLayout, episode: Episode, turn: Turn) -> Reading | None:
+    """What the critic reads after `turn`, at which the episode was cut; None where the env showed nothing there."""
+    own = layout.reads == "own"
+    vector = turn.next_features if own else turn.next_state
+    if vector is None:
+        return None
+    messages = [message for message in episode.messages if not own or turn.agent in message.hearers]
+    return _checked(layout, Reading(vector, layout.agents.index(turn.agent), 1, 0, turn.step + 1, messages))
+
+
+def _checked(layout: CriticLayout, row: Reading) -> Reading:
+    if row.vector.size > layout.vector or (layout.reads == "everything" and row.vector.size != layout.vector):
+        raise LearningError(
+            f"the critic was built for vectors of {layout.vector} numbers and was given {row.vector.size}; "
+            "an env's state() and observations must keep one size"
+        )
+    if not np.isfinite(row.vector).all():
+        raise LearningError(f"the env gave the critic a number that is not finite: {row.vector}; fix state()")
+    return row
+
+
+def critic_columns(layout: CriticLayout, rows: Sequence[Reading]) -> Columns:
+    """Padded columns for T rows: vector [T, D], agent, phase, round [T], and M messages of W word ids each:
+    message_words [T, M, W], message_sender, message_round, message_age [T, M] (a message without words is padding).
+    """
+    most = max((len(row.messages) for row in rows), default=0) or 1
+    words = [[word_ids(message.text) for message in row.messages] for row in rows]
+    longest = max((len(ids) for row in words for ids in row), default=0) or 1
+    columns: Columns = {
+        "vector": np.zeros((len(rows), layout.vector), np.float32),
+        "agent": np.array([row.agent for row in rows], np.int64),
+        "phase": np.array([row.phase for row in rows], np.int64),
+        "round": np.array([min(row.round, ROUNDS - 1) for row in rows], np.int64),
+        "message_words": np.zeros((len(rows), most, longest), np.int64),
+        "message_sender": np.zeros((len(rows), most), np.int64),
+        "message_round": np.zeros((len(rows), most), np.int64),
+        "message_age": np.zeros((len(rows), most), np.int64),
+    }
+    for i, row in enumerate(rows):
+        columns["vector"][i, : row.vector.size] = row.vector
+        for j, (message, ids) in enumerate(zip(row.messages, words[i], strict=True)):
+            columns["message_words"][i, j, : len(ids)] = ids
+            columns["message_sender"][i, j] = layout.agents.index(message.sender)
+            columns["message_round"][i, j] = min(message.round, ROUNDS - 1)
+            columns["message_age"][i, j] = min(max(row.step - message.step, 0), OLDEST)
+    return columns

@@ -1,0 +1,39 @@
+"""Live policies for a scenario: the learning ones around the given models, the others as the scenario says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from marl.errors import LearningError
+from marl.models import LanguageModel
+from marl.policies import LanguageModelPolicy, Policy, build_policies
+from marl.scenario import HumanSettings, LanguageModelSettings, Scenario
+
+
+def learning_policies(scenario: Scenario) -> dict[str, LanguageModelSettings]:
+    """The policies that learn and sit somewhere, in the scenario's order. Raises LearningError when there is none."""
+    seated = set(scenario.seats.values())
+    found = {
+        name: policy
+        for name, policy in scenario.policies.items()
+        if isinstance(policy, LanguageModelSettings) and policy.learn and name in seated
+    }
+    if not found:
+        raise LearningError("no seated policy learns; seat a language model with learn: true")
+    return found
+
+
+def seat(scenario: Scenario, models: Mapping[str, LanguageModel]) -> dict[str, Policy]:
+    """Every seated policy by name. Those of `models` share the given weights, so they change as these are trained.
+
+    Raises LearningError when a person is seated: training would wait for every answer.
+    """
+    seated = set(scenario.seats.values())
+    others = {name: policy for name, policy in scenario.policies.items() if name in seated and name not in models}
+    people = [name for name, policy in others.items() if isinstance(policy, HumanSettings)]
+    if people:
+        raise LearningError(f"policies {people} are people and cannot sit in training; seat another policy")
+    policies = build_policies(scenario.model_copy(update={"policies": others}), seed=scenario.seed)
+    for name, settings in learning_policies(scenario).items():
+        policies[name] = LanguageModelPolicy(name, models[name], settings.temperature)
+    return policies

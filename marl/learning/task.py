@@ -1,0 +1,41 @@
+"""What to play, cut into lockstep groups that never depend on how many processes play them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from marl.policies.protocol import Policy
+from marl.rollout import play
+from marl.scenario import Scenario
+from marl.types import Episode
+
+GROUP = 32
+"""Episodes in one lockstep group."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Episodes `indices` under root `seed`; `intervention` and `pool` as in `marl.rollout.play`."""
+
+    indices: tuple[int, ...]
+    seed: int
+    intervention: str | None = None
+    pool: Mapping[str, Sequence[str]] | None = None
+
+    def groups(self) -> list[Task]:
+        """The task in pieces of GROUP episodes, the last one shorter."""
+        starts = range(0, len(self.indices), GROUP)
+        return [replace(self, indices=self.indices[start : start + GROUP]) for start in starts]
+
+    def play(self, scenario: Scenario, policies: Mapping[str, Policy]) -> list[Episode]:
+        """Play all of it here."""
+        return play(
+            scenario,
+            policies,
+            self.indices,
+            seed=self.seed,
+            intervention=self.intervention,
+            pool=self.pool,
+            group=GROUP,
+        )

@@ -1,0 +1,18 @@
+"""What decides for an agent: language-model, scripted and human policies behind one protocol."""
+
+from __future__ import annotations
+
+from marl.policies.build import build_policies, scripted_policy
+from marl.policies.human import HumanPolicy
+from marl.policies.language_model import LanguageModelPolicy
+from marl.policies.protocol import Policy
+from marl.policies.scripted import ScriptedPolicy
+
+__all__ = [
+    "HumanPolicy",
+    "LanguageModelPolicy",
+    "Policy",
+    "ScriptedPolicy",
+    "build_policies",
+    "scripted_policy",
+]

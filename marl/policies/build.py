@@ -1,0 +1,55 @@
+"""From a scenario's settings to policies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from marl.errors import ScenarioError, StoreError
+from marl.policies.human import HumanPolicy
+from marl.policies.language_model import LanguageModelPolicy
+from marl.policies.protocol import Policy
+from marl.policies.scripted import ScriptedPolicy
+from marl.scenario import LanguageModelSettings, Scenario, ScriptedSettings, load_attribute
+from marl.seeding import seed_of
+
+
+def build_policies(scenario: Scenario, *, seed: int, trained: str | Path | None = None) -> dict[str, Policy]:
+    """Every policy that the scenario names, by name; each language model has weights of its own.
+
+    With `trained`, a folder that holds `<policy name>/` for every learning policy, these take their weights from there.
+    `seed` decides the weights of `scratch` models. Raises ModelError, ScenarioError or StoreError for what is missing.
+    """
+    policies: dict[str, Policy] = {}
+    for name, settings in scenario.policies.items():
+        if isinstance(settings, LanguageModelSettings):
+            policies[name] = _language_model(name, settings, seed, None if trained is None else Path(trained))
+        elif isinstance(settings, ScriptedSettings):
+            policies[name] = scripted_policy(name, settings)
+        else:
+            policies[name] = HumanPolicy(name)
+    return policies
+
+
+def scripted_policy(name: str, settings: ScriptedSettings) -> ScriptedPolicy:
+    """The policy that answers with the function named by `settings.entry`. Raises ScenarioError where there is none."""
+    function = load_attribute(settings.entry, f"policies.{name}.entry")
+    if not callable(function):
+        raise ScenarioError(f"policies.{name}.entry: {settings.entry!r} is not a function of a view")
+    return ScriptedPolicy(name, function, **settings.kwargs)
+
+
+def model_seed(seed: int, name: str) -> int:
+    """The seed of policy `name`'s untrained weights in a run with root seed `seed`."""
+    return seed_of(seed, "policy", name)
+
+
+def _language_model(name: str, settings: LanguageModelSettings, seed: int, trained: Path | None) -> LanguageModelPolicy:
+    from marl.models import LanguageModel
+
+    if trained is not None and settings.learn:
+        folder = trained / name
+        if not folder.is_dir():
+            raise StoreError(f"{trained} holds no trained policy {name!r}; finish the training or export it there")
+        return LanguageModelPolicy.load(name, folder, settings.temperature)
+    model = LanguageModel.load(settings.model, seed=model_seed(seed, name))
+    return LanguageModelPolicy(name, model, settings.temperature, trainable=settings.learn)

@@ -1,0 +1,48 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from marl.channel import Off, Scrambled, Untouched, intervention
+from marl.errors import ChannelError
+
+
+def test_names():
+    assert isinstance(intervention("none", senders=["a_0"]), Untouched)
+    assert isinstance(intervention("off", senders=["a_0"]), Off)
+    assert not intervention("off", senders=["a_0"]).talks
+    with pytest.raises(ChannelError, match=r"'of' is unknown; give one of \['none', 'off', 'scrambled'\]"):
+        intervention("of", senders=["a_0"])
+
+
+def test_off_lets_nothing_through():
+    with pytest.raises(ChannelError, match="the channel is off"):
+        Off().heard("a_0", "x", np.random.default_rng(0))
+
+
+@given(st.lists(st.text(max_size=3), min_size=1), st.text(), st.integers(0, 99))
+def test_scrambled_stays_within_the_senders_own_pool_and_ignores_what_was_said(texts, said, seed):
+    scrambled = Scrambled({"a_0": texts, "b_0": ["never"]}, ["a_0", "b_0"])
+    one = scrambled.heard("a_0", said, np.random.default_rng(seed))
+    assert one in texts
+    assert one == scrambled.heard("a_0", "something else", np.random.default_rng(seed))
+
+
+def test_scrambled_keeps_how_often_each_text_is_heard():
+    scrambled = Scrambled({"a_0": ["north"] * 3 + ["south"]}, ["a_0"])
+    rng = np.random.default_rng(0)
+    heard = Counter(scrambled.heard("a_0", "north", rng) for _ in range(4000))
+    assert heard["north"] / 4000 == pytest.approx(0.75, abs=0.03)
+
+
+@pytest.mark.parametrize("pool", [{}, {"a_0": ["x"]}, {"a_0": ["x"], "b_0": []}])
+def test_scrambled_needs_messages_of_every_sender(pool):
+    with pytest.raises(ChannelError, match=r"no messages of .*'b_0'"):
+        intervention("scrambled", senders=["a_0", "b_0"], pool=pool)
+
+
+def test_scrambled_without_a_pool():
+    with pytest.raises(ChannelError, match="needs a pool"):
+        intervention("scrambled", senders=["a_0"])

@@ -1,0 +1,61 @@
+"""A fast scenario and one Ray for all tests that need it; `toy_games` and `handmade` become importable."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from marl.scenario import Scenario, validate_scenario
+from marl.store import RunDirectory
+
+sys.path.insert(0, str(Path(__file__).parent))
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def make_scenario() -> Callable[..., Scenario]:
+    """doors(agents, talk_rounds, env kwargs..., training={...}) with the nano model in every seat."""
+
+    def make(agents: int = 1, *, talk_rounds: int = 0, training: dict[str, Any] | None = None, **kwargs: Any) -> Scenario:
+        small = {"iterations": 4, "episodes": 6, "epochs": 1, "minibatches": 2, "evaluate_every": 100}
+        return validate_scenario(
+            {
+                "name": "doors",
+                "title": "Doors",
+                "kind": "cooperative",
+                "env": {"entry": "toy_games:Doors", "kwargs": {"agents": agents, **kwargs}},
+                "channel": {"talk_rounds": talk_rounds, "budget": 3, "topology": "broadcast"},
+                "seats": {f"guest_{number}": "guest" for number in range(agents)},
+                "policies": {"guest": {"kind": "language_model", "model": "nano"}},
+                "training": {**small, **(training or {})},
+            }
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[[Scenario, str], Path]:
+    """Create a run directory for a scenario and give its path."""
+
+    def make(scenario: Scenario, name: str = "run") -> Path:
+        return RunDirectory.create(tmp_path / name, scenario).path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def ray_of_two() -> Iterator[None]:
+    """A local Ray with room for two actors."""
+    import ray
+
+    from marl.learning.cluster import ensure_ray
+
+    ensure_ray(2)
+    yield
+    ray.shutdown()

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from marl.errors import LearningError
+from marl.learning.seating import learning_policies, seat
+from marl.models import LanguageModel
+from marl.policies import LanguageModelPolicy, ScriptedPolicy
+from marl.scenario import Scenario, validate_scenario
+
+NANO = {"kind": "language_model", "model": "nano"}
+
+
+def mixed(scenario: Scenario, second: dict[str, Any]) -> Scenario:
+    data = scenario.model_dump()
+    data["seats"] = {"guest_0": "guest", "guest_1": "other"}
+    data["policies"] = {"guest": NANO, "other": second, "absent": NANO}
+    return validate_scenario(data)
+
+
+def test_only_seated_policies_that_learn_are_trained(make_scenario: Callable[..., Scenario]) -> None:
+    scenario = mixed(make_scenario(2), {**NANO, "learn": False})
+    assert list(learning_policies(scenario)) == ["guest"]
+    nobody = scenario.model_copy(update={"seats": {"guest_0": "other", "guest_1": "other"}})
+    with pytest.raises(LearningError, match="learn"):
+        learning_policies(nobody)
+
+
+def test_learning_seats_share_the_given_weights_and_the_others_have_their_own(make_scenario: Callable[..., Scenario]) -> None:
+    model = LanguageModel.load("nano")
+    scenario = mixed(make_scenario(2), {**NANO, "learn": False})
+    policies = seat(scenario, {"guest": model})
+    assert set(policies) == {"guest", "other"}
+    assert isinstance(policies["guest"], LanguageModelPolicy)
+    assert policies["guest"].model is model
+    assert isinstance(policies["other"], LanguageModelPolicy)
+    assert policies["other"].model is not model
+    assert (policies["guest"].trainable, policies["other"].trainable) == (True, False)
+
+
+def test_scripted_seats_stay_and_people_are_refused(make_scenario: Callable[..., Scenario]) -> None:
+    script = {"kind": "scripted", "entry": "marl.policies.scripted:constant", "kwargs": {"option": "red"}}
+    model = LanguageModel.load("nano")
+    assert isinstance(seat(mixed(make_scenario(2), script), {"guest": model})["other"], ScriptedPolicy)
+    with pytest.raises(LearningError, match="'other'"):
+        seat(mixed(make_scenario(2), {"kind": "human"}), {"guest": model})

@@ -1,0 +1,86 @@
+"""Small games for the learning tests: known best play, and every way in which an env can go wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from pettingzoo import ParallelEnv
+
+COLORS = ("red", "green", "blue")
+
+
+class Doors(ParallelEnv[str, Any, int]):
+    """Each agent sees a color and is paid 1 for naming it. `steps` decisions; then the episode ends, or is cut when
+    `cut`. `fault`: "raise" fails every third episode, "nan" pays NaN.
+    """
+
+    metadata = {"name": "doors_v0"}
+
+    def __init__(self, agents: int = 1, steps: int = 1, cut: bool = False, fault: str = "", stateless: bool = False) -> None:
+        self.possible_agents = [f"guest_{number}" for number in range(agents)]
+        self.agents: list[str] = []
+        self.steps, self.cut, self.fault, self.stateless = steps, cut, fault, stateless
+        self._rng = np.random.default_rng()
+        self.render_mode = None
+
+    def observation_space(self, agent: str) -> spaces.Space:
+        return spaces.Dict(
+            observation=spaces.Box(0.0, 1.0, (3,), np.float32), action_mask=spaces.Box(0, 1, (3,), np.int8)
+        )
+
+    def action_space(self, agent: str) -> spaces.Space:
+        return spaces.Discrete(3)
+
+    @property
+    def state_space(self) -> spaces.Space:
+        return spaces.Box(0.0, 1.0, (3 * len(self.possible_agents),), np.float32)
+
+    def reset(self, seed: int | None = None, options: Any = None) -> Any:
+        if seed is not None:
+            self._rng = np.random.default_rng(seed)
+        self.agents = list(self.possible_agents)
+        self.time = 0
+        self.broken = self.fault == "raise" and int(self._rng.integers(3)) == 0
+        self._draw()
+        return self._observe(), {agent: {} for agent in self.agents}
+
+    def step(self, actions: dict[str, int]) -> Any:
+        if self.broken:
+            raise RuntimeError("the door is stuck")
+        right = {agent: float(actions[agent] == self.colors[agent]) for agent in self.agents}
+        rewards = {agent: float("nan") if self.fault == "nan" else right[agent] for agent in self.agents}
+        self.time += 1
+        self._draw()
+        over = self.time >= self.steps
+        ended = dict.fromkeys(self.agents, over and not self.cut)
+        cut = dict.fromkeys(self.agents, over and self.cut)
+        observations, infos = self._observe(), {agent: {} for agent in self.agents}
+        if over:
+            self.agents = []
+        return observations, rewards, ended, cut, infos
+
+    def _draw(self) -> None:
+        self.colors = {agent: int(self._rng.integers(3)) for agent in self.possible_agents}
+
+    def _observe(self) -> Any:
+        eye, mask = np.eye(3, dtype=np.float32), np.ones(3, np.int8)
+        return {agent: {"observation": eye[self.colors[agent]], "action_mask": mask} for agent in self.agents}
+
+    def state(self) -> np.ndarray:
+        if self.stateless:
+            raise NotImplementedError
+        return np.concatenate([np.eye(3, dtype=np.float32)[self.colors[agent]] for agent in self.possible_agents])
+
+    def rules(self, agent: str) -> str:
+        return "Name the color of your door."
+
+    def describe(self, agent: str, observation: Any) -> str:
+        return f"Your door is {COLORS[int(np.argmax(observation))]}."
+
+    def action_names(self, agent: str) -> list[str]:
+        return list(COLORS)
+
+    def describe_state(self) -> str:
+        return ", ".join(f"the door of {agent} is {COLORS[color]}" for agent, color in self.colors.items())

@@ -1,0 +1,59 @@
+"""Every command in the README is run, in the order in which it stands there, in an empty folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+# Training is shortened so that the fast suite stays fast; the slow suite runs `marl run scout_hunt` as it stands.
+SHORT = [
+    *("training.iterations=2", "training.episodes=8", "training.evaluation_episodes=4", "training.evaluate_every=2"),
+    *("training.checkpoint_every=1", "evaluation.episodes=8", "analysis.episodes=4"),
+]
+MAKE_TARGETS = {"demo", "test", "test-slow", "check"}
+
+
+def commands() -> list[str]:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```(?:bash|console|sh)\n(.*?)```", text, flags=re.DOTALL)
+    lines = [line.split("  #")[0].strip().removeprefix("$ ") for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def test_readme_has_the_two_commands_that_do_all_the_set_up() -> None:
+    assert {"make demo", "make test"} <= set(commands())
+
+
+def test_make_commands_exist_and_demo_is_marl_run_scout_hunt() -> None:
+    for command in commands():
+        if command.startswith("make "):
+            target = command.split()[1]
+            assert target in MAKE_TARGETS
+            recipe = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+            assert recipe.strip()
+            if target == "demo":
+                assert recipe.strip().endswith("marl run scout_hunt")
+
+
+@pytest.mark.timeout(280)
+def test_every_marl_command_runs(tmp_path: Path) -> None:
+    environment = {**os.environ, "COLUMNS": "160", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    ran = 0
+    for command in commands():
+        words = shlex.split(command)
+        if words[0] not in {"marl", ".venv/bin/marl"}:
+            continue
+        words[0] = "marl"
+        if words[1] in {"run", "train"}:
+            words += [part for setting in SHORT for part in ("--set", setting)]
+        done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, input="")
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        ran += 1
+    assert ran >= 7, "the README shows all commands of `marl`"

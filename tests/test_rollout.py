@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from marl.errors import ScenarioError
+from marl.policies import scripted_policy
+from marl.rollout import play
+from marl.scenario import Scenario, ScriptedSettings, load_scenario
+from marl.types import Decision, Episode, ParseFailure, View
+
+SCRIPTED = "marl.policies.scripted"
+
+
+@pytest.fixture
+def scenario() -> Scenario:
+    return load_scenario("scout_hunt")
+
+
+def script(name: str, **kwargs: Any) -> Any:
+    return scripted_policy(name, ScriptedSettings(kind="scripted", entry=f"{SCRIPTED}:{name}", kwargs=kwargs))
+
+
+def transcript(episodes: Sequence[Episode]) -> list[Any]:
+    return [
+        (e.index, e.situation, e.returns, [(t.agent, t.phase, t.text) for t in e.turns], e.messages) for e in episodes
+    ]
+
+
+class Mumbler:
+    """A policy whose replies parse only from the `good_after`-th time it is asked."""
+
+    name, trainable = "mumbler", False
+
+    def __init__(self, good_after: int) -> None:
+        self.good_after, self.asked = good_after, 0
+
+    def decide(self, views: Sequence[View]) -> list[Decision]:
+        self.asked += 1
+        if self.asked > self.good_after:
+            return [Decision(view.options[-1], choice=len(view.options) - 1) for view in views]
+        return [Decision("hm", failure=ParseFailure("hm", "it is no option")) for _ in views]
+
+
+def test_a_scripted_convention_earns_the_optimum(scenario: Scenario) -> None:
+    episodes = play(scenario, {"hunter": script("tell_and_follow")}, range(20), seed=1)
+    assert [episode.index for episode in episodes] == list(range(20))
+    assert {episode.mean_return for episode in episodes} == {10.0}
+    assert {episode.success for episode in episodes} == {1.0}
+    assert len({episode.situation for episode in episodes}) == 4
+
+
+def test_without_the_channel_the_convention_fails(scenario: Scenario) -> None:
+    episodes = play(scenario, {"hunter": script("tell_and_follow")}, range(40), seed=1, intervention="off")
+    assert all(turn.phase == "act" for episode in episodes for turn in episode.turns)
+    assert not any(episode.messages for episode in episodes)
+    assert sum(episode.mean_return for episode in episodes) / 40 < 8
+
+
+def test_scrambling_keeps_the_words_and_cuts_them_from_the_state(scenario: Scenario) -> None:
+    policies = {"hunter": script("tell_and_follow")}
+    normal = play(scenario, policies, range(40), seed=1)
+    pool: dict[str, list[str]] = {agent: [] for agent in scenario.seats}
+    for episode in normal:
+        for message in episode.messages:
+            pool[message.sender].append(message.text)
+    scrambled = play(scenario, policies, range(40), seed=1, intervention="scrambled", pool=pool)
+    assert [e.situation for e in scrambled] == [e.situation for e in normal]
+    assert {m.text for e in scrambled for m in e.messages} <= {text for texts in pool.values() for text in texts}
+    assert any(m.text != m.sent for e in scrambled for m in e.messages)
+    assert sum(e.mean_return for e in scrambled) < sum(e.mean_return for e in normal)
+
+
+def test_same_seed_same_transcript_another_seed_another_one(scenario: Scenario) -> None:
+    policies = {"hunter": script("random")}
+    first, second = (transcript(play(scenario, policies, range(8), seed=3)) for _ in range(2))
+    assert first == second
+    assert transcript(play(scenario, policies, range(8), seed=4)) != first
+
+
+def test_an_episode_does_not_depend_on_its_neighbors(scenario: Scenario) -> None:
+    policies = {"hunter": script("random")}
+    together = transcript(play(scenario, policies, range(9), seed=3, group=9))
+    apart = [transcript(play(scenario, policies, [index], seed=3))[0] for index in range(9)]
+    assert together == apart == transcript(play(scenario, policies, range(9), seed=3, group=4))
+
+
+def test_an_agents_own_name_overrides_its_seat(scenario: Scenario) -> None:
+    policies = {"hunter": script("constant", option="hare"), "scout_0": script("constant", option="north")}
+    (episode,) = play(scenario, policies, [0], seed=0)
+    assert {turn.agent: turn.text for turn in episode.turns if turn.phase == "act"} == {
+        "scout_0": "north",
+        "partner_0": "hare",
+    }
+
+
+def test_an_empty_seat_is_named(scenario: Scenario) -> None:
+    with pytest.raises(ScenarioError, match=r"nobody sits on 'scout_0': no policy 'hunter'.*given: \['prey'\]"):
+        play(scenario, {"prey": script("random")}, [0], seed=0)
+
+
+def test_unreadable_replies_default_and_are_recorded(scenario: Scenario) -> None:
+    (episode,) = play(scenario, {"hunter": Mumbler(good_after=10**6)}, [0], seed=0)
+    assert episode.outcome == "terminated"
+    assert all(turn.failure is not None for turn in episode.turns)
+    assert {message.text for message in episode.messages} <= {""}
+
+
+def test_unreadable_replies_are_asked_again_under_retry(scenario: Scenario) -> None:
+    patient = scenario.model_copy(update={"on_parse_failure": "retry"})
+    mumbler = Mumbler(good_after=2)
+    (episode,) = play(patient, {"hunter": mumbler}, [0], seed=0, intervention="off")
+    assert mumbler.asked == 3
+    assert [turn.text for turn in episode.turns] == ["hare", "hare"]
+    assert all(turn.failure is None for turn in episode.turns)
+
+
+def test_unreadable_replies_end_the_episode_under_forfeit(scenario: Scenario) -> None:
+    strict = scenario.model_copy(update={"on_parse_failure": "forfeit"})
+    (episode,) = play(strict, {"hunter": Mumbler(good_after=10**6)}, [0], seed=0)
+    assert episode.outcome == "failed"
+    assert episode.error is not None
+    assert "forfeits: it is no option" in episode.error
+
+
+def test_one_episode_that_raises_is_a_record_and_the_others_go_on(scenario: Scenario) -> None:
+    faulty = scenario.model_copy(
+        update={"env": scenario.env.model_copy(update={"entry": f"{__name__}:env_that_breaks_in_north", "kwargs": {}})}
+    )
+    episodes = play(faulty, {"hunter": script("constant", option="hare")}, range(30), seed=0)
+    failed = [episode for episode in episodes if episode.outcome == "failed"]
+    assert 0 < len(failed) < 30
+    assert all(episode.error == "RuntimeError: the north is closed" for episode in failed)
+    assert all(episode.mean_return == 5.0 for episode in episodes if episode.outcome != "failed")
+
+
+def env_that_breaks_in_north() -> Any:
+    from envs.scout_hunt import ScoutHunt
+
+    class Faulty(ScoutHunt):
+        def step(self, actions: Any) -> Any:
+            if self.state()[0] == 1:
+                raise RuntimeError("the north is closed")
+            return super().step(actions)
+
+    return Faulty()
