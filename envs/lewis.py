@@ -144,7 +144,12 @@ class Lewis(ParallelEnv[str, Observation, int]):
         else:
             name = f"partial pooling ({named} of {count} colors told apart)"
             play = f"The receiver only ever names {named} of the {count} colors; the others share their messages."
-        return {"name": name, "payoffs": dict.fromkeys(self.possible_agents, named / count), "play": play}
+        return {
+            "name": name,
+            "payoffs": dict.fromkeys(self.possible_agents, named / count),
+            "play": play,
+            "situation_payoffs": [1.0] * named + [0.0] * (count - named),
+        }
 
     def _observations(self) -> dict[str, Observation]:
         count = len(self.colors)

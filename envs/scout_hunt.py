@@ -157,7 +157,12 @@ class ScoutHunt(ParallelEnv[str, Observation, int]):
             told = "One valley has a message of its own" if named == 1 else f"{named} valleys have their own messages"
             play = f"{told}: there both hunters go to the stag. Elsewhere both take the hare."
         payoff = HARE_PAYOFF + (STAG_PAYOFF - HARE_PAYOFF) * named / count
-        return {"name": name, "payoffs": dict.fromkeys(self.possible_agents, payoff), "play": play}
+        return {
+            "name": name,
+            "payoffs": dict.fromkeys(self.possible_agents, payoff),
+            "play": play,
+            "situation_payoffs": [STAG_PAYOFF] * named + [HARE_PAYOFF] * (count - named),
+        }
 
     def _observations(self) -> dict[str, Observation]:
         count = len(self.valleys)

@@ -5,7 +5,9 @@ Start reading here. Each function takes a scenario or a run directory, and write
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +40,7 @@ def train(
 
     run = RunDirectory(out) if resume else RunDirectory.create(out, scenario, command)
     trainer = Trainer(run.scenario(), run.path, resume=resume)
-    run.update_run(status="training")
+    run.update_run(status="training", parameters=trainer.parameters())
     try:
         trainer.run(on_iteration=lambda row: on_progress("train", row))
         trainer.export(run.path / "policies")
@@ -79,7 +81,6 @@ def untrained_policies(scenario: Scenario) -> dict[str, Policy]:
 def evaluate(out: str | Path, *, env_runners: int = 0, on_progress: Progress = _quiet) -> dict[str, Any]:
     """Play every arm of the run on the same seeds, with controls beside it; writes evaluation.json and the episodes."""
     from marl.communication import audit
-    from marl.communication import audit
     from marl.evaluation import evaluate_arms
     from marl.learning.sampling import sampler
 
@@ -109,7 +110,7 @@ def evaluate(out: str | Path, *, env_runners: int = 0, on_progress: Progress = _
 
 
 def analyze(out: str | Path, *, on_progress: Progress = _quiet) -> dict[str, Any]:
-    """Play the tournament of trained, untrained and scripted policies, and write the empirical game to analysis.json."""
+    """Play the tournament of trained, untrained and scripted policies; write the empirical game to analysis.json."""
     from marl.evaluation import play_tournament
     from marl.games import EmpiricalGame, summarize
     from marl.rollout import play as rollout
@@ -127,7 +128,7 @@ def analyze(out: str | Path, *, on_progress: Progress = _quiet) -> dict[str, Any
 
     samples = play_tournament(play_profile, strategies, episodes=scenario.analysis.episodes, on_profile=on_profile)
     names = {agent: list(table) for agent, table in strategies.items()}
-    game = EmpiricalGame.from_samples(names, samples)
+    game = EmpiricalGame.from_samples(names, dict(samples))
     learned = tuple(0 for _ in names)
     analysis = summarize(
         game, learned, confidence=scenario.evaluation.confidence, rng=stream(scenario.seed, "bootstrap", "analysis")
@@ -167,13 +168,17 @@ def run(
 
     directory = RunDirectory(out) if resume else RunDirectory.create(out, scenario, command)
     scenario = directory.scenario()
+    start = time.monotonic()
+    spent = directory.read_json("run.json").get("duration_s", 0.0)
     with training_twin(silent(scenario), directory.path / TWIN, wanted=wants_twin(scenario), on_progress=on_progress):
         train(scenario, directory.path, resume=True, on_progress=on_progress)
     evaluate(directory.path, env_runners=scenario.training.env_runners, on_progress=on_progress)
     analyze(directory.path, on_progress=on_progress)
     on_progress("report", {})
+    directory.update_run(
+        status="done", finished=f"{datetime.now():%Y-%m-%d %H:%M}", duration_s=spent + time.monotonic() - start
+    )
     report(directory.path)
-    directory.update_run(status="done")
     return directory
 
 

@@ -58,7 +58,7 @@ class ChannelSettings(Settings):
 
 
 class LanguageModelSettings(Settings):
-    """A causal LM: "nano" (ships with the package), "scratch" (the same network, untrained), a folder or a hub name."""
+    """A causal LM: "nano" (in the package), "scratch" (the same network, untrained), a folder or a hub name."""
 
     kind: Literal["language_model"] = "language_model"
     model: str = "nano"
@@ -98,19 +98,19 @@ class TrainingSettings(Settings):
     """
 
     algorithm: Literal["mappo", "ippo"] = "mappo"
-    iterations: int = Field(default=60, ge=1)
+    iterations: int = Field(default=40, ge=1)
     episodes: int = Field(default=64, ge=1, description="episodes per iteration")
     epochs: int = Field(default=3, ge=1)
     minibatches: int = Field(default=2, ge=1)
-    lr: float = Field(default=1e-3, gt=0)
+    lr: float = Field(default=3e-4, gt=0)
     gamma: float = Field(default=1.0, ge=0, le=1)
     gae_lambda: float = Field(default=0.95, ge=0, le=1)
     clip: float = Field(default=0.2, gt=0)
     action_entropy: tuple[float, float] = (0.05, 0.0)
-    message_entropy: tuple[float, float] = (0.02, 0.0)
+    message_entropy: tuple[float, float] = (0.0, 0.0)
     grad_clip: float = Field(default=1.0, gt=0)
     critic: CriticSettings = CriticSettings()
-    evaluate_every: int = Field(default=10, ge=1)
+    evaluate_every: int = Field(default=5, ge=1)
     evaluation_episodes: int = Field(default=64, ge=1)
     checkpoint_every: int = Field(default=10, ge=1)
     env_runners: int = Field(default=0, ge=0)

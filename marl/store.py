@@ -9,6 +9,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,13 @@ class RunDirectory:
             raise StoreError(f"{str(folder)!r} already holds a run; continue it with --resume or choose another --out")
         write_atomically(folder / "scenario.yaml", dump_scenario(scenario))
         run = cls(folder)
-        run.write_json("run.json", {"seed": scenario.seed, "command": command, "status": "new", "versions": versions()})
+        card = {
+            "seed": scenario.seed,
+            "command": command,
+            "status": "new",
+            "started": f"{datetime.now():%Y-%m-%d %H:%M}",
+        }
+        run.write_json("run.json", {**card, "versions": versions()})
         return run
 
     def scenario(self) -> Scenario:

@@ -137,7 +137,13 @@ def draw_situation(style: Style, count: int | None = None) -> Situation:
     holders = [h for h in HOLDERS if h not in options]
     facts = PLACE_FACTS if rng.random() < 0.5 else VALUE_FACTS
     return Situation(
-        options, rng.choice(options), rng.choice(things), rng.choice(holders), seats[0], seats[1:], training_forms(facts)
+        options,
+        rng.choice(options),
+        rng.choice(things),
+        rng.choice(holders),
+        seats[0],
+        seats[1:],
+        training_forms(facts),
     )
 
 
@@ -267,7 +273,12 @@ def question_document(style: Style) -> Document:
     place = rng.random() < 0.5
     values = [rng.choice(situation.options) for _ in things]
     form, ask = (
-        rng.choice((("The {t} is in the {o} {h}.", "In which {h} is the {t}?"), ("The {t} is at the {o} {h}.", "Where is the {t}?")))
+        rng.choice(
+            (
+                ("The {t} is in the {o} {h}.", "In which {h} is the {t}?"),
+                ("The {t} is at the {o} {h}.", "Where is the {t}?"),
+            )
+        )
         if place
         else rng.choice((("The {t} is {o}.", "What is the {t}?"), ("The {t} has {o}.", "What has the {t}?")))
     )

@@ -39,7 +39,9 @@ class Reader:
         hidden = self.network.model(batch).last_hidden_state
         ends = torch.tensor([len(row) for row in rows])
         where = ends[:, None] - last + torch.arange(last)[None]
-        return self.network.lm_head(torch.gather(hidden, 1, where[..., None].expand(-1, -1, hidden.shape[-1]).clamp(min=0)))
+        return self.network.lm_head(
+            torch.gather(hidden, 1, where[..., None].expand(-1, -1, hidden.shape[-1]).clamp(min=0))
+        )
 
     def choose(self, prompt: str, options: Sequence[str]) -> list[float]:
         """Probability of each option as the reply, normalized step by step over the options that are still possible."""
@@ -68,7 +70,9 @@ class Reader:
             if not open_rows:
                 break
             chances = self.logits([rows[k] for k in open_rows], 1)[:, 0].softmax(-1)
-            for k, token in zip(open_rows, torch.multinomial(chances, 1, generator=generator)[:, 0].tolist(), strict=True):
+            for k, token in zip(
+                open_rows, torch.multinomial(chances, 1, generator=generator)[:, 0].tolist(), strict=True
+            ):
                 rows[k].append(token)
                 done[k] = token == self.stop
         return [self.tokenizer.decode(row[start:]) for row, start in zip(rows, starts, strict=True)]
@@ -165,5 +169,7 @@ def measure(reader: Reader, count: int = 200, seed: int = 1, held_out: bool = Tr
         result |= {f"say/{name}_{key}": value for key, value in skills.items()}
         result[f"say_one_of/{name}"] = _vocabulary_skill(reader, count, style_of(seed, held_out), seen)
     for maker in ("question", "history", "lookup", "copy", "instruction"):
-        result[f"{maker}/accuracy"] = _answer_rate(reader, count, style_of(seed, held_out), maker, 1 if maker != "copy" else 99)
+        result[f"{maker}/accuracy"] = _answer_rate(
+            reader, count, style_of(seed, held_out), maker, 1 if maker != "copy" else 99
+        )
     return result

@@ -51,19 +51,181 @@ HELD_OUT_DOMAINS = ("metals", "instruments", "fabrics", "gems")
 TRAINING_DOMAINS = tuple(name for name in DOMAINS if name not in HELD_OUT_DOMAINS)
 
 AGENT_NAMES = tuple(
-    "player agent scout partner hunter speaker listener sender receiver guide worker friend neighbor buyer seller user "
-    "driver helper leader team robot".split()
+    [
+        "player",
+        "agent",
+        "scout",
+        "partner",
+        "hunter",
+        "speaker",
+        "listener",
+        "sender",
+        "receiver",
+        "guide",
+        "worker",
+        "friend",
+        "neighbor",
+        "buyer",
+        "seller",
+        "user",
+        "driver",
+        "helper",
+        "leader",
+        "team",
+        "robot",
+    ]
 )
 THINGS = tuple(
-    "lamp key ball coin ring book letter map prize treasure stone bell flag toy bird dog cat fox bear horse hat cup box "
-    "boat car clock drum kite child thief guest ship train light door message color card sign number shape word target "
-    "goal state animal tool tree star king robot stag hare rabbit deer".split()
+    [
+        "lamp",
+        "key",
+        "ball",
+        "coin",
+        "ring",
+        "book",
+        "letter",
+        "map",
+        "prize",
+        "treasure",
+        "stone",
+        "bell",
+        "flag",
+        "toy",
+        "bird",
+        "dog",
+        "cat",
+        "fox",
+        "bear",
+        "horse",
+        "hat",
+        "cup",
+        "box",
+        "boat",
+        "car",
+        "clock",
+        "drum",
+        "kite",
+        "child",
+        "thief",
+        "guest",
+        "ship",
+        "train",
+        "light",
+        "door",
+        "message",
+        "color",
+        "card",
+        "sign",
+        "number",
+        "shape",
+        "word",
+        "target",
+        "goal",
+        "state",
+        "animal",
+        "tool",
+        "tree",
+        "star",
+        "king",
+        "robot",
+        "stag",
+        "hare",
+        "rabbit",
+        "deer",
+    ]
 )
-HOLDERS = tuple("box room valley field house garden bag drawer place corner side hill cave street tower shop".split())
-GROUPS = tuple("players friends workers agents guides sailors robots people neighbors hunters farmers children".split())
+HOLDERS = tuple(
+    [
+        "box",
+        "room",
+        "valley",
+        "field",
+        "house",
+        "garden",
+        "bag",
+        "drawer",
+        "place",
+        "corner",
+        "side",
+        "hill",
+        "cave",
+        "street",
+        "tower",
+        "shop",
+    ]
+)
+GROUPS = tuple(
+    [
+        "players",
+        "friends",
+        "workers",
+        "agents",
+        "guides",
+        "sailors",
+        "robots",
+        "people",
+        "neighbors",
+        "hunters",
+        "farmers",
+        "children",
+    ]
+)
 SYLLABLES = tuple(
-    "ba be bo da de di do fa fi ga go ka ke ki ko la le li lo lu ma me mi mo na ne ni no pa pe po ra re ri ro ru sa se "
-    "si so ta te ti to va ve vi vo wa za ze zi zo".split()
+    [
+        "ba",
+        "be",
+        "bo",
+        "da",
+        "de",
+        "di",
+        "do",
+        "fa",
+        "fi",
+        "ga",
+        "go",
+        "ka",
+        "ke",
+        "ki",
+        "ko",
+        "la",
+        "le",
+        "li",
+        "lo",
+        "lu",
+        "ma",
+        "me",
+        "mi",
+        "mo",
+        "na",
+        "ne",
+        "ni",
+        "no",
+        "pa",
+        "pe",
+        "po",
+        "ra",
+        "re",
+        "ri",
+        "ro",
+        "ru",
+        "sa",
+        "se",
+        "si",
+        "so",
+        "ta",
+        "te",
+        "ti",
+        "to",
+        "va",
+        "ve",
+        "vi",
+        "vo",
+        "wa",
+        "za",
+        "ze",
+        "zi",
+        "zo",
+    ]
 )
 
 # {t} the thing, {o} the option that is true, {h} a holder, {l} all options as a list, {g} a group, {n} a number,
@@ -136,7 +298,9 @@ def held_out_forms(forms: Sequence[str]) -> Sequence[str]:
 
 def all_words() -> list[str]:
     """Every ordinary word of the corpus, sorted, so that the tokenizer can give each one token."""
-    words = {w for group in DOMAINS.values() for w in group} | set(THINGS) | set(HOLDERS) | set(GROUPS) | set(AGENT_NAMES)
+    words = (
+        {w for group in DOMAINS.values() for w in group} | set(THINGS) | set(HOLDERS) | set(GROUPS) | set(AGENT_NAMES)
+    )
     forms = [*PLACE_FACTS, *VALUE_FACTS, *SEEING, *BLINDNESS, *RULES, *TELLING, *SMALL_TALK, *EMPTY_REPLIES]
     for form in forms:
         text = form

@@ -20,10 +20,41 @@ from nano_tokenizer import CONTEXT, train_tokenizer
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-STARTERS = (
-    "You The Say Choose Answer Question Round Repeat Each Only One Who Both It Seen Your Now Two There All First In If Where "
-    "What Which Pick Some Alone Take A This Please"
-).split()
+STARTERS = [
+    "You",
+    "The",
+    "Say",
+    "Choose",
+    "Answer",
+    "Question",
+    "Round",
+    "Repeat",
+    "Each",
+    "Only",
+    "One",
+    "Who",
+    "Both",
+    "It",
+    "Seen",
+    "Your",
+    "Now",
+    "Two",
+    "There",
+    "All",
+    "First",
+    "In",
+    "If",
+    "Where",
+    "What",
+    "Which",
+    "Pick",
+    "Some",
+    "Alone",
+    "Take",
+    "A",
+    "This",
+    "Please",
+]
 TOKENS_A_BATCH, PROMPT_SHARE, PROMPT_WEIGHT = 4096, 0.08, 0.3
 LONG_ROWS = 0.06
 Row = tuple[list[int], list[float]]
@@ -93,7 +124,9 @@ def loss_of(network: LlamaForCausalLM, ids: torch.Tensor, weights: torch.Tensor)
     return (losses * weights[:, 1:][used]).sum() / weights[:, 1:].sum()
 
 
-def train(network: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, seed: int, steps: int, rate: float, save) -> int:
+def train(
+    network: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, seed: int, steps: int, rate: float, save
+) -> int:
     """Train in place; returns the number of tokens read."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
     warm, tokens, begin, running = max(1, steps // 40), 0, time.time(), 0.0
@@ -108,7 +141,10 @@ def train(network: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, seed: i
         optimizer.zero_grad()
         tokens, running = tokens + ids.numel(), running + loss.item()
         if (step + 1) % 100 == 0:
-            print(f"step {step + 1}/{steps} loss {running / 100:.3f} {tokens / (time.time() - begin):.0f} tok/s", flush=True)
+            print(
+                f"step {step + 1}/{steps} loss {running / 100:.3f} {tokens / (time.time() - begin):.0f} tok/s",
+                flush=True,
+            )
             running = 0.0
         if (step + 1) % 300 == 0:
             skills = nano_skills.measure(nano_skills.Reader(network, tokenizer), 50)

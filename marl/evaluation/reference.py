@@ -7,6 +7,7 @@ from itertools import combinations
 from typing import Any
 
 TOLERANCE = 0.1
+SITUATION_TOLERANCE = 0.25
 SAME = 1e-9
 
 
@@ -28,8 +29,10 @@ def nearest_equilibrium(reference: Mapping[str, Any], arm: Mapping[str, Any]) ->
     compatible when for every agent its payoff lies inside the arm's interval or within `tolerance` of the mean: a
     tenth of the game's payoff scale, and at most half the way to the next equilibrium. `matched` is true when the
     nearest is compatible and no compatible one pays differently: an interval wide enough for two answers
-    (`ambiguous`) settles none. Payoffs are evidence of which equilibrium was reached, not proof; the plays in
-    `situations` stand beside them.
+    (`ambiguous`) settles none. Where the equilibrium states `situation_payoffs` (mean payoff in each situation, in any
+    order), the arm's means by situation must have that pattern too, within a quarter of the payoff scale: earning 6.25
+    everywhere is not the equilibrium that pays 10 in one situation and 5 in three. Payoffs are evidence of which
+    equilibrium was reached, not proof; the plays in `situations` stand beside them.
     """
     tolerance = _tolerance(reference)
     ranked = sorted(reference["equilibria"], key=lambda equilibrium: _distance(equilibrium, arm))
@@ -44,7 +47,7 @@ def nearest_equilibrium(reference: Mapping[str, Any], arm: Mapping[str, Any]) ->
         "payoffs": dict(nearest["payoffs"]),
         "distance": _distance(nearest, arm),
         "tolerance": tolerance,
-        "matched": nearest in compatible and not ambiguous,
+        "matched": nearest in compatible and not ambiguous and _same_pattern(nearest, arm, payoff_scale(reference)),
         "ambiguous": ambiguous,
     }
 
@@ -64,6 +67,14 @@ def _compatible(equilibrium: Mapping[str, Any], arm: Mapping[str, Any], toleranc
         or abs(arm["per_agent"][agent]["mean"] - payoff) <= tolerance
         for agent, payoff in equilibrium["payoffs"].items()
     )
+
+
+def _same_pattern(equilibrium: Mapping[str, Any], arm: Mapping[str, Any], scale: float) -> bool:
+    stated = sorted(equilibrium.get("situation_payoffs", ()))
+    seen = sorted(situation["mean"] for situation in arm.get("situations", {}).values())
+    if len(stated) != len(seen):
+        return True  # nothing is stated, or not every situation came up
+    return all(abs(one - other) <= SITUATION_TOLERANCE * scale for one, other in zip(stated, seen, strict=True))
 
 
 def _gap(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:

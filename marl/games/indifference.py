@@ -1,4 +1,4 @@
-"""Mixed profiles that make every player indifferent over a given support, by Newton's method from many starts at once."""
+"""Mixed profiles that make every player indifferent over a given support, by Newton's method from many starts."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ import numpy as np
 STEPS = 40
 CONVERGED = 1e-11
 DAMPING = 1e-13
+SINGULAR = 1e-7
 
 
-def indifferent_profiles(tensors: Sequence[np.ndarray], starts: np.ndarray) -> np.ndarray:
+def indifferent_profiles(tensors: Sequence[np.ndarray], starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Solutions of the indifference equations that Newton's method reaches from `starts`.
 
     `tensors` holds each player's payoffs within the support ([k_1, .., k_n] floats of order 1), `starts` is [Z, sum of
     k], the players' distributions side by side. The equations say that each player's payoffs are equal over its k
-    strategies and its weights sum to 1. Returns the converged rows [<= Z, sum of k]; weights may be negative, as the
-    equations do not forbid it. Singular systems are met with the smallest step that helps (damped least squares).
+    strategies and its weights sum to 1. Returns the converged rows [<= Z, sum of k], whose weights may be negative, as
+    the equations do not forbid it, and for each whether it is isolated (bool; otherwise it may lie in a continuum of
+    solutions). Singular systems are met with the smallest step that helps (damped least squares).
     """
     cuts = np.cumsum(tensors[0].shape)[:-1]
     points = starts.copy()
@@ -31,8 +33,10 @@ def indifferent_profiles(tensors: Sequence[np.ndarray], starts: np.ndarray) -> n
             normal = jacobian.transpose(0, 2, 1) @ jacobian + DAMPING * np.eye(points.shape[1])
             step = np.linalg.solve(normal, jacobian.transpose(0, 2, 1) @ residual[:, :, None])[:, :, 0]
             points = points - step / np.maximum(1.0, np.abs(step).max(axis=1, keepdims=True))
-    residual, _ = _equations(tensors, np.split(points, cuts, axis=1))
-    return points[np.abs(residual).max(axis=1) < CONVERGED]
+    residual, jacobian = _equations(tensors, np.split(points, cuts, axis=1))
+    converged = np.abs(residual).max(axis=1) < CONVERGED
+    smallest = np.linalg.svd(jacobian[converged], compute_uv=False)[:, -1]
+    return points[converged], smallest > SINGULAR
 
 
 def _equations(tensors: Sequence[np.ndarray], parts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

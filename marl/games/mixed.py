@@ -9,6 +9,7 @@ game is zero within `tolerance`.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -64,7 +65,7 @@ def search_equilibria(
         if not _has_dominated_strategy(scaled, support):
             solutions = _solutions(scaled, support, starts, tolerance, rng)
             found.extend(certify(game, solution, "support search") for solution in solutions)
-    total = int(np.prod([2.0**size - 1 for size in game.shape]) - np.prod(game.shape))
+    total = math.prod(2**size - 1 for size in game.shape) - math.prod(game.shape)
     reason = (
         f"all pure profiles were compared; {tried} of {total} mixed supports were searched from {starts} starts each, "
         "which proves what was found and not that nothing else exists"
@@ -103,14 +104,15 @@ def _has_dominated_strategy(game: NormalFormGame, support: Support) -> bool:
 def _solutions(
     game: NormalFormGame, support: Support, starts: int, tolerance: float, rng: np.random.Generator
 ) -> list[list[np.ndarray]]:
-    """Different equilibria with exactly this support; those nearest to uniform first, `starts` of them at most."""
+    """Different equilibria with exactly this support, of a continuum one only."""
     sizes = [len(own) for own in support]
     uniform = np.concatenate([np.full(k, 1 / k) for k in sizes])
     random = np.concatenate([rng.dirichlet(np.ones(k), starts - 1) for k in sizes], axis=1)
     tensors = [tensor[np.ix_(*support)] for tensor in game.payoffs]
     found: list[np.ndarray] = []
     profiles = []
-    for point in indifferent_profiles(tensors, np.concatenate([uniform[None], random])):
+    points = indifferent_profiles(tensors, np.concatenate([uniform[None], random]))
+    for point, isolated in zip(*points, strict=True):
         if point.min() <= PLAYED or any(np.abs(point - old).max() < SAME for old in found):
             continue
         mixed = [np.zeros(size) for size in game.shape]
@@ -119,4 +121,6 @@ def _solutions(
         if max(game.regret(mixed)) <= tolerance:
             found.append(point)
             profiles.append(mixed)
+            if not isolated:
+                break
     return profiles

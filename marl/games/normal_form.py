@@ -178,6 +178,7 @@ def _number(value: Any) -> float | Fraction:
 
 
 def _distribution(entry: Any, size: int, player: int) -> np.ndarray:
+    """One player's entry of a profile, dtype object (Fractions) where exact, else float64."""
     if isinstance(entry, int | np.integer):
         if not 0 <= entry < size:
             raise SolverError(f"player {player} has strategies 0 to {size - 1}; given {entry}")
@@ -187,8 +188,8 @@ def _distribution(entry: Any, size: int, player: int) -> np.ndarray:
     values = [_number(value) for value in entry]
     exact = all(isinstance(value, Fraction) for value in values)
     total = sum(values)
-    close = total == 1 if exact else abs(total - 1) <= SUM_TOLERANCE
-    if len(values) != size or any(value < 0 for value in values) or not close:
+    close = total == 1 if exact else abs(float(total) - 1) <= SUM_TOLERANCE
+    if len(values) != size or min(values, default=-1) < 0 or not close:
         raise SolverError(
             f"player {player} needs {size} probabilities that are >= 0 and sum to 1; given {len(values)} summing to "
             f"{float(total)}"

@@ -106,7 +106,7 @@ def _verdict(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
             f"{say(f'{p} regret low', own['low'])}"
             for p, own in gainers.items()
         ]
-        text = f"The learned profile is not an equilibrium of this game: {_listed(parts, '; and')}."
+        text = f"The learned profile is not an equilibrium of this game: {'; and '.join(parts)}."
     elif epsilon == 0:
         text = "No player gains by switching alone: every switch that was played pays no more, and not by chance."
     else:
@@ -206,8 +206,8 @@ def _graph(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
     where = "lies in one of these" if inside else "lies in none of these, so that best responses lead away from it"
     yield say.sentence(
         f"When players switch one at a time to a best response{among}, play ends in "
-        f"{say.count('sinks', len(sinks), 'sink')} (sets of profiles that best responses never leave) of {sizes} {noun}; "
-        f"the learned profile {where}."
+        f"{say.count('sinks', len(sinks), 'sink')} (sets of profiles that best responses never leave) of {sizes} "
+        f"{noun}; the learned profile {where}."
     )
 
 

@@ -89,7 +89,9 @@ class CriticModule(TorchRLModule):
             self.agent = nn.Embedding(agents, width)
             self.moment = nn.Embedding(2 * ROUNDS, width)
             self.vector = nn.Linear(int(config["vector"]), width)
-            self.trunk = nn.Sequential(nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU())
+            self.trunk = nn.Sequential(
+                nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()
+            )
             self.head = nn.Linear(width, agents)
         self.scale = ValueScale(agents)
 

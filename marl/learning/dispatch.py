@@ -30,33 +30,32 @@ def play_on(group: EnvRunnerGroup, task: Task, **arguments: Any) -> list[Episode
     done: dict[int, list[Episode]] = {}
     tries: Counter[int] = Counter()
     while len(done) < len(parts):
-        healthy = set(group.healthy_env_runner_ids())
-        for runner in [runner for runner in busy if runner not in healthy]:
-            waiting.appendleft(_lost(runner, busy.pop(runner), tries))
-        for runner in sorted(healthy - set(busy)):
+        for runner in sorted(set(group.healthy_env_runner_ids()) - set(busy)):
             if waiting:
                 busy[runner] = waiting.popleft()
                 group.foreach_env_runner_async(
                     "sample", kwargs={"task": parts[busy[runner]], **arguments}, remote_worker_ids=[runner]
                 )
-        if not healthy:
-            _wait_for_one(group)
         for runner, answer in group.fetch_ready_async_reqs(timeout_seconds=_POLL_SECONDS):
             if isinstance(answer, ParleyError):
                 raise answer
             done[busy.pop(runner)] = answer
+        # Before any actor is brought back: a restarted one is healthy and knows nothing of what it was asked.
+        healthy = set(group.healthy_env_runner_ids())
+        for runner in [runner for runner in busy if runner not in healthy]:
+            waiting.appendleft(_lost(runner, busy.pop(runner), tries))
         if len(healthy) < group.num_remote_env_runners():
-            group.probe_unhealthy_env_runners(timeout_seconds=_POLL_SECONDS)
+            _bring_back(group, patience=0.0 if healthy else _RESTART_SECONDS)
     return [episode for number in range(len(parts)) for episode in done[number]]
 
 
-def _wait_for_one(group: EnvRunnerGroup) -> None:
-    """Until Ray has restarted an actor, or LearningError."""
-    deadline = time.monotonic() + _RESTART_SECONDS
-    while not group.probe_unhealthy_env_runners(timeout_seconds=_POLL_SECONDS):
+def _bring_back(group: EnvRunnerGroup, patience: float) -> None:
+    """Take restarted actors in again; with `patience`, wait for the first one that long, then LearningError."""
+    deadline = time.monotonic() + patience
+    while not group.probe_unhealthy_env_runners(timeout_seconds=_POLL_SECONDS) and patience:
         if time.monotonic() > deadline:
             raise LearningError(
-                f"no env runner is alive and none came back within {_RESTART_SECONDS:.0f} s; "
+                f"no env runner is alive and none came back within {patience:.0f} s; "
                 "set env_runners to 0 or look at Ray's logs"
             )
         time.sleep(_POLL_SECONDS)

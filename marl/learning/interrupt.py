@@ -31,6 +31,8 @@ class DeferredInterrupt:
         self.pending = True
         logger.warning("finishing this iteration to save a checkpoint; press Ctrl-C again to stop at once")
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._old is not None:
             signal.signal(signal.SIGINT, self._old)

@@ -146,7 +146,9 @@ class PPOLearner(TorchLearner):
         else:
             loss = self._actor_loss(batch, fwd_out)
         if not torch.isfinite(loss):
-            raise LearningError(f"the loss of module {module_id!r} is {float(loss)}; lower training.lr or look at the rewards")
+            raise LearningError(
+                f"the loss of module {module_id!r} is {float(loss)}; lower training.lr or look at the rewards"
+            )
         return loss
 
     def _actor_loss(self, batch: dict[str, Any], fwd_out: dict[str, Any]) -> Tensor:
@@ -154,7 +156,9 @@ class PPOLearner(TorchLearner):
         new, mask = fwd_out["log_probs"], fwd_out["mask"]
         old = batch["old_log_probs"][:, : mask.shape[1]].to(new.dtype)
         if not torch.equal(mask, batch["old_mask"][:, : mask.shape[1]]) or batch["old_mask"][:, mask.shape[1] :].any():
-            raise LearningError("the model gives other tokens a log-probability than those that were recorded in acting")
+            raise LearningError(
+                "the model gives other tokens a log-probability than those that were recorded in acting"
+            )
         surrogate = objectives.ppo_clip_loss(new, old, batch["advantage"], mask, clip=training.clip)
         spread = {
             kind: objectives.entropy_bonus(fwd_out["entropy"], mask, turns)

@@ -17,6 +17,7 @@ from marl.learning.seating import seat
 from marl.learning.task import Task
 from marl.types import Episode
 
+
 class EpisodeRunner(EnvRunner):
     """Owns the actors of the learning policies, or is lent the learner's own (`adopt`), and plays tasks with them."""
 

@@ -95,7 +95,10 @@ class Trainer:
         start = time.perf_counter()
         self.algorithm.train()
         row: Row = dict(self.algorithm.row)
-        if self.iteration % self.scenario.training.evaluate_every == 0 or self.iteration == self.scenario.training.iterations:
+        if (
+            self.iteration % self.scenario.training.evaluate_every == 0
+            or self.iteration == self.scenario.training.iterations
+        ):
             row |= self.evaluate()
         self._elapsed += time.perf_counter() - start
         row["time_s"] = self._elapsed
@@ -121,6 +124,11 @@ class Trainer:
     def policies(self) -> dict[str, Policy]:
         """Live policies by name; they share the weights that are trained."""
         return seat(self.scenario, {name: actor.model for name, actor in self.algorithm.actors().items()})
+
+    def parameters(self) -> dict[str, int]:
+        """How many parameters each actor has, by policy name."""
+        actors = self.algorithm.actors()
+        return {name: sum(p.numel() for p in actors[name].network.parameters()) for name in actors}
 
     def export(self, folder: str | Path) -> list[Path]:
         """Save each learning policy as a Hugging Face folder `folder`/<name>. The critic is not part of it."""

@@ -25,9 +25,10 @@ MOST_PLAYS = 3
 
 @dataclass(frozen=True)
 class ArmView:
-    """One arm: its raw record and its drawings. `key` is also its style class."""
+    """One arm: its raw record and its drawings. `style` is the style class that gives it its color and mark."""
 
     key: str
+    style: str
     label: str
     record: Mapping[str, Any]
     bar: Markup
@@ -63,9 +64,14 @@ def arm_labels(evaluation: Mapping[str, Any] | None) -> dict[str, str]:
 
 
 def references_of(evaluation: Mapping[str, Any] | None) -> list[tuple[str, str, float]]:
-    """The known best payoffs as (style class, label, value), without those that the game does not state."""
+    """The known best payoffs as (style class, label, value), without those that the game does not state.
+
+    Where messages cannot help, the two are one.
+    """
     if not evaluation:
         return []
+    if formats.is_number(evaluation["optimum"]) and evaluation["optimum"] == evaluation["no_communication"]:
+        return [("optimum", "best possible, with messages or without", evaluation["optimum"])]
     found = (("optimum", "best possible", "optimum"), ("bound", "best without messages", "no_communication"))
     return [(key, label, evaluation[name]) for key, label, name in found if formats.is_number(evaluation.get(name))]
 
@@ -77,16 +83,13 @@ def arm_views(evaluation: Mapping[str, Any]) -> dict[str, ArmView]:
     references = [(key, value) for key, _, value in references_of(evaluation)]
     scale = payoff_scale(list(arms.values()), [value for _, value in references])
     order = [key for key in ARMS if key in arms] + [key for key in arms if key not in ARMS]
-    return {
-        key: ArmView(
-            key,
-            labels[key],
-            arms[key],
-            payoff_bar(key, labels[key], arms[key], scale, references),
-            tile_strip(key, arms[key], scale, references),
-        )
-        for key in order
-    }
+    views = {}
+    for key in order:
+        style = key if key in ARMS else "other"
+        bar = payoff_bar(style, labels[key], arms[key], scale, references)
+        strip = tile_strip(style, arms[key], scale, references)
+        views[key] = ArmView(key, style, labels[key], arms[key], bar, strip)
+    return views
 
 
 def tiles_of(views: Mapping[str, ArmView]) -> list[ArmView]:

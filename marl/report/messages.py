@@ -33,7 +33,7 @@ class SenderView:
     facts: str
     information: str
     beyond_chance: bool
-    strip: Markup
+    strip: Markup | None
     columns: list[str]
     rows: list[tuple[str, list[float]]]
     others: list[float]
@@ -46,9 +46,10 @@ def sender_views(evaluation: Mapping[str, Any]) -> list[SenderView]:
 
 
 def _sender(name: str, record: Mapping[str, Any]) -> SenderView:
+    if record["situations"] == 1:
+        return _without_situations(name, record)
     columns, rows, left_out = lexicon_table(record["lexicon"])
-    others = [max(0.0, 1.0 - sum(shares)) for _, shares in rows]
-    others = others if max(others, default=0.0) > 0.005 else []
+    others = _others(rows)
     information = record["mutual_information"]
     beyond = information["bits"] > information["null_high"]
     bits, most, usual, rare = (
@@ -58,16 +59,34 @@ def _sender(name: str, record: Mapping[str, Any]) -> SenderView:
         f"{bits} of at most {most} bits about the situation; shuffled messages give {usual} on average and rarely more "
         f"than {rare} (p {_p(information['p'])})."
     )
-    unique = record["unique_messages"]
-    facts = (
-        f"{formats.count(unique)} different message{'' if unique == 1 else 's'}; "
-        f"{record['told_apart']} of {record['situations']} situations told apart."
-    )
+    facts = f"{_unique(record)}; {record['told_apart']} of {record['situations']} situations told apart."
     convention = str(record["convention"])
     return SenderView(
         name, convention, CONVENTIONS.get(convention, ""), facts, measured, beyond,
         information_strip(information), columns, rows, others, left_out,
     )  # fmt: skip
+
+
+def _without_situations(name: str, record: Mapping[str, Any]) -> SenderView:
+    """A sender whose episodes all start alike: its messages have nothing to tell apart."""
+    columns, rows, left_out = lexicon_table(record["lexicon"])
+    others = _others(rows)
+    facts = f"{_unique(record)}. Every episode starts alike, so there is no situation for them to tell."
+    quiet = record["convention"] == "silent"
+    return SenderView(
+        name, "silent" if quiet else "one situation", "", facts, "", False, None, columns, rows, others, left_out
+    )
+
+
+def _others(rows: list[tuple[str, list[float]]]) -> list[float]:
+    """What each situation's shares leave open; nothing where they leave nothing."""
+    others = [max(0.0, 1.0 - sum(shares)) for _, shares in rows]
+    return others if max(others, default=0.0) > 0.005 else []
+
+
+def _unique(record: Mapping[str, Any]) -> str:
+    unique = record["unique_messages"]
+    return f"{formats.count(unique)} different message{'' if unique == 1 else 's'}"
 
 
 def _p(p: object) -> str:

@@ -48,11 +48,18 @@ def render_page(inputs: RunInputs) -> str:
         "css": Markup(_packaged("style.css")),
         **_evaluated(inputs),
         **_analyzed(inputs),
+        "repeated": any(episode.length > 1 for held in inputs.episodes.values() for episode in held),
         "transcripts": _section("episodes", inputs, lambda: transcripts_of(inputs.episodes)),
         "card": card_rows(inputs),
         "versions": version_rows(inputs.card),
     }
-    return environment.get_template("report.html.j2").render(context)
+    try:
+        return environment.get_template("report.html.j2").render(context)
+    except jinja2.UndefinedError as error:
+        raise StoreError(
+            f"{str(inputs.path)!r}: evaluation.json or analysis.json lacks what the report shows ({error}); make them "
+            f"again with `marl evaluate {inputs.path}` and `marl analyze {inputs.path}`"
+        ) from error
 
 
 def _evaluated(inputs: RunInputs) -> dict[str, Any]:

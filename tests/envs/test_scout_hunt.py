@@ -134,3 +134,13 @@ def test_refuses_unknown_actions(actions):
     env.reset(seed=0)
     with pytest.raises(ValueError, match=r"from 0 to 4 \(north, east, south, west, hare\)"):
         env.step(actions)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 6])
+def test_payoffs_by_situation_average_to_the_equilibrium(count: int) -> None:
+    equilibria = parallel_env(valleys=count).reference()["equilibria"]
+    for equilibrium in equilibria:
+        pattern = equilibrium["situation_payoffs"]
+        assert len(pattern) == count
+        assert list(equilibrium["payoffs"].values()) == pytest.approx([sum(pattern) / count] * 2)
+    assert len({tuple(equilibrium["situation_payoffs"]) for equilibrium in equilibria}) == len(equilibria)

@@ -74,3 +74,18 @@ def test_scale_falls_back_where_payoffs_do_not_spread() -> None:
     assert payoff_scale(REFERENCE) == 5.0
     assert payoff_scale({"optimum": -3.0, "no_communication": None, "equilibria": []}) == 3.0
     assert payoff_scale({"optimum": 0.0, "no_communication": None, "equilibria": []}) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("by_situation", "matched"),
+    [((10.0, 5.0, 5.0, 5.0), True), ((5.1, 9.4, 5.0, 5.0), True), ((6.2, 6.3, 6.2, 6.3), False)],
+)
+def test_the_pattern_over_situations_must_fit_too(by_situation: tuple[float, ...], matched: bool) -> None:
+    stated = [
+        {**equilibrium, "situation_payoffs": [10.0] * named + [5.0] * (4 - named)}
+        for named, equilibrium in enumerate(REFERENCE["equilibria"])
+    ]
+    seen = {**arm(6.2, 0.1), "situations": {str(i): {"mean": mean} for i, mean in enumerate(by_situation)}}
+    found = nearest_equilibrium({**REFERENCE, "equilibria": stated}, seen)
+    assert found is not None
+    assert (found["name"], found["matched"]) == ("1 named", matched)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 
 from marl.scenario import Scenario, validate_scenario
 from marl.store import RunDirectory
+
+if TYPE_CHECKING:
+    from marl.learning.policy_runner import PolicyRunners
 
 sys.path.insert(0, str(Path(__file__).parent))
 torch.set_num_threads(1)
@@ -21,7 +24,9 @@ torch.set_num_threads(1)
 def make_scenario() -> Callable[..., Scenario]:
     """doors(agents, talk_rounds, env kwargs..., training={...}) with the nano model in every seat."""
 
-    def make(agents: int = 1, *, talk_rounds: int = 0, training: dict[str, Any] | None = None, **kwargs: Any) -> Scenario:
+    def make(
+        agents: int = 1, *, talk_rounds: int = 0, training: dict[str, Any] | None = None, **kwargs: Any
+    ) -> Scenario:
         small = {"iterations": 4, "episodes": 6, "epochs": 1, "minibatches": 2, "evaluate_every": 100}
         return validate_scenario(
             {
@@ -59,3 +64,13 @@ def ray_of_two() -> Iterator[None]:
     ensure_ray(2)
     yield
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def two_runners(ray_of_two: None) -> Iterator[PolicyRunners]:
+    """Two Ray actors that play with any policies."""
+    from marl.learning.policy_runner import PolicyRunners
+
+    runners = PolicyRunners(2)
+    yield runners
+    runners.close()

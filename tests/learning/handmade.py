@@ -43,4 +43,6 @@ def make_episode(turns: list[Turn], messages: list[Message] | None = None, **fie
 
 def make_message(sender: str, text: str, **fields: Any) -> Message:
     """A message that x and y hear in the first round."""
-    return Message(**{"sender": sender, "text": text, "sent": text, "step": 0, "round": 0, "hearers": ("x", "y"), **fields})
+    return Message(
+        **{"sender": sender, "text": text, "sent": text, "step": 0, "round": 0, "hearers": ("x", "y"), **fields}
+    )

@@ -19,7 +19,9 @@ def actor(temperature: float = 1.0) -> ActorModule:
 
 def test_rows_survive_the_columns() -> None:
     turns = [
-        make_turn(0, "x", phase="talk", choice=None, option_ids=(), prompt_ids=(3,), token_ids=(7, 0), log_probs=(-1.0, -2.0)),
+        make_turn(
+            0, "x", phase="talk", choice=None, option_ids=(), prompt_ids=(3,), token_ids=(7, 0), log_probs=(-1.0, -2.0)
+        ),
         make_turn(1, "x", choice=1, option_ids=((4,), (0, 6), (8, 9, 1)), token_ids=(0, 6), log_probs=(-0.5,)),
     ]
     columns = turn_columns([(i, turn, make_episode(turns)) for i, turn in enumerate(turns)])

@@ -45,7 +45,9 @@ def test_the_order_of_messages_does_not_matter_and_their_sender_does() -> None:
         value(module, CENTRAL, messages=[south, north]), abs=1e-6
     )
     swapped = [make_message("y", "north"), make_message("x", "south")]
-    assert value(module, CENTRAL, messages=swapped) != pytest.approx(value(module, CENTRAL, messages=[north, south]), abs=1e-4)
+    assert value(module, CENTRAL, messages=swapped) != pytest.approx(
+        value(module, CENTRAL, messages=[north, south]), abs=1e-4
+    )
 
 
 def test_a_silent_agent_is_no_gap() -> None:

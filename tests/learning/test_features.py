@@ -85,7 +85,9 @@ def test_final_reading_needs_what_the_env_showed() -> None:
     assert own.messages == messages[:1]
 
 
-@pytest.mark.parametrize("state", [np.ones(4, np.float32), np.ones(2, np.float32), np.array([1, np.nan, 2], np.float32)])
+@pytest.mark.parametrize(
+    "state", [np.ones(4, np.float32), np.ones(2, np.float32), np.array([1, np.nan, 2], np.float32)]
+)
 def test_a_state_of_another_size_or_not_finite_is_refused(state: np.ndarray) -> None:
     turn = make_turn(0, "x", state=state)
     with pytest.raises(LearningError, match="state"):

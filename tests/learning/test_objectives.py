@@ -70,7 +70,10 @@ def test_padding_has_no_effect_on_any_loss() -> None:
 )
 def test_gae_equals_the_sum_that_defines_it(paths: list, gamma: float, lam: float, after: float) -> None:
     longest = max(map(len, paths))
-    rewards, values = torch.zeros(len(paths), longest, dtype=torch.float64), torch.zeros(len(paths), longest, dtype=torch.float64)
+    rewards, values = (
+        torch.zeros(len(paths), longest, dtype=torch.float64),
+        torch.zeros(len(paths), longest, dtype=torch.float64),
+    )
     mask = torch.zeros(len(paths), longest, dtype=torch.bool)
     for n, path in enumerate(paths):
         for t, (reward, value) in enumerate(path):

@@ -29,7 +29,9 @@ def test_only_seated_policies_that_learn_are_trained(make_scenario: Callable[...
         learning_policies(nobody)
 
 
-def test_learning_seats_share_the_given_weights_and_the_others_have_their_own(make_scenario: Callable[..., Scenario]) -> None:
+def test_learning_seats_share_the_given_weights_and_the_others_have_their_own(
+    make_scenario: Callable[..., Scenario],
+) -> None:
     model = LanguageModel.load("nano")
     scenario = mixed(make_scenario(2), {**NANO, "learn": False})
     policies = seat(scenario, {"guest": model})

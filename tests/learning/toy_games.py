@@ -12,16 +12,24 @@ COLORS = ("red", "green", "blue")
 
 
 class Doors(ParallelEnv[str, Any, int]):
-    """Each agent sees a color and is paid 1 for naming it. `steps` decisions; then the episode ends, or is cut when
-    `cut`. `fault`: "raise" fails every third episode, "nan" pays NaN.
+    """Each agent sees a color and is paid 1 for naming it, or for naming color number `prize` whatever it sees. `steps`
+    decisions; then the episode ends, or is cut when `cut`. `fault`: "raise" fails every third episode, "nan" pays NaN.
     """
 
     metadata = {"name": "doors_v0"}
 
-    def __init__(self, agents: int = 1, steps: int = 1, cut: bool = False, fault: str = "", stateless: bool = False) -> None:
+    def __init__(
+        self,
+        agents: int = 1,
+        steps: int = 1,
+        prize: int | None = None,
+        cut: bool = False,
+        fault: str = "",
+        stateless: bool = False,
+    ) -> None:
         self.possible_agents = [f"guest_{number}" for number in range(agents)]
         self.agents: list[str] = []
-        self.steps, self.cut, self.fault, self.stateless = steps, cut, fault, stateless
+        self.steps, self.prize, self.cut, self.fault, self.stateless = steps, prize, cut, fault, stateless
         self._rng = np.random.default_rng()
         self.render_mode = None
 
@@ -49,7 +57,8 @@ class Doors(ParallelEnv[str, Any, int]):
     def step(self, actions: dict[str, int]) -> Any:
         if self.broken:
             raise RuntimeError("the door is stuck")
-        right = {agent: float(actions[agent] == self.colors[agent]) for agent in self.agents}
+        wanted = {agent: self.colors[agent] if self.prize is None else self.prize for agent in self.agents}
+        right = {agent: float(actions[agent] == wanted[agent]) for agent in self.agents}
         rewards = {agent: float("nan") if self.fault == "nan" else right[agent] for agent in self.agents}
         self.time += 1
         self._draw()
@@ -77,7 +86,8 @@ class Doors(ParallelEnv[str, Any, int]):
         return "Name the color of your door."
 
     def describe(self, agent: str, observation: Any) -> str:
-        return f"Your door is {COLORS[int(np.argmax(observation))]}."
+        color = COLORS[int(np.argmax(observation["observation"]))]
+        return f"Your door is {color}."
 
     def action_names(self, agent: str) -> list[str]:
         return list(COLORS)

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from marl.errors import LearningError
+from marl.learning.batch import CRITIC
+from marl.learning.config import PPOConfig
+from marl.policies.build import model_seed
+from marl.scenario import Scenario, validate_scenario
+
+
+def test_the_learner_builds_actors_and_critic_and_a_runner_only_actors(make_scenario: Callable[..., Scenario]) -> None:
+    scenario = make_scenario(2)
+    config = PPOConfig.for_scenario(scenario)
+    whole = config.get_multi_rl_module_spec()
+    assert set(whole.rl_module_specs) == {"guest", CRITIC}
+    assert whole.rl_module_specs[CRITIC].learner_only
+    assert set(config.get_multi_rl_module_spec(inference_only=True).rl_module_specs) == {"guest"}
+    actor = whole.rl_module_specs["guest"].model_config
+    assert actor == {"model": "nano", "temperature": 1.0, "seed": model_seed(scenario.seed, "guest")}
+    assert whole.rl_module_specs[CRITIC].model_config["vector"] == 6
+
+
+def test_no_policy_may_be_called_critic(make_scenario: Callable[..., Scenario]) -> None:
+    data = make_scenario().model_dump()
+    data["policies"] = {CRITIC: data["policies"]["guest"]}
+    data["seats"] = {"guest_0": CRITIC}
+    with pytest.raises(LearningError, match="critic"):
+        PPOConfig.for_scenario(validate_scenario(data))

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
+
+from marl.errors import LearningError
+from marl.learning import objectives
+from marl.learning.algorithm import MultiAgentPPO
+from marl.learning.batch import CRITIC, column_batch
+from marl.learning.config import PPOConfig
+from marl.learning.features import Columns
+from marl.learning.learner import ITERATION
+from marl.learning.task import Task
+from marl.scenario import Scenario
+from marl.types import Episode
+
+
+@pytest.fixture
+def build(make_scenario: Callable[..., Scenario]) -> Iterator[Callable[..., MultiAgentPPO]]:
+    made: list[MultiAgentPPO] = []
+
+    def make(*args: int, **kwargs: object) -> MultiAgentPPO:
+        made.append(MultiAgentPPO(PPOConfig.for_scenario(make_scenario(*args, **kwargs))))
+        return made[-1]
+
+    yield make
+    for algorithm in made:
+        algorithm.stop()
+
+
+def columns_of(algorithm: MultiAgentPPO, episodes: list[Episode]) -> dict[str, Columns]:
+    return column_batch(episodes, {"guest"}, algorithm.config.layout)
+
+
+def update(algorithm: MultiAgentPPO, columns: dict[str, Columns], iteration: int = 0) -> dict[str, float]:
+    batch = MultiAgentBatch({name: SampleBatch(own) for name, own in columns.items()}, env_steps=1)
+    algorithm.learner_group.update(batch=batch, timesteps={ITERATION: iteration})
+    return algorithm.learner.report()
+
+
+def weights(algorithm: MultiAgentPPO, module: str) -> list[torch.Tensor]:
+    return [parameter.detach().clone() for parameter in algorithm.learner.module[module].parameters()]
+
+
+def test_the_first_ratio_is_one_for_messages_and_choices(build: Callable[..., MultiAgentPPO]) -> None:
+    algorithm = build(2, talk_rounds=1)
+    columns = columns_of(algorithm, algorithm.play(Task(tuple(range(8)), 5)))
+    assert columns["guest"]["talk"].any()
+    assert not columns["guest"]["talk"].all()
+    row = update(algorithm, columns)
+    assert row["first_ratio_deviation"] < 1e-5
+    assert {"losses/policy_loss", "losses/value_loss", "losses/approx_kl", "losses/explained_variance"} <= set(row)
+    assert row["losses/entropy_action"] > 0
+    assert row["losses/entropy_message"] > 0
+
+
+def test_the_deviation_is_measured_where_the_weights_differ(build: Callable[..., MultiAgentPPO]) -> None:
+    algorithm = build()
+    columns = columns_of(algorithm, algorithm.play(Task(tuple(range(6)), 5)))
+    with torch.no_grad():
+        for parameter in algorithm.actors()["guest"].parameters():
+            parameter.add_(0.02 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)))
+    assert update(algorithm, columns)["first_ratio_deviation"] > 1e-3
+
+
+def test_an_update_moves_actor_and_critic(build: Callable[..., MultiAgentPPO]) -> None:
+    algorithm = build()
+    columns = columns_of(algorithm, algorithm.play(Task(tuple(range(6)), 5)))
+    before = {name: weights(algorithm, name) for name in ("guest", CRITIC)}
+    update(algorithm, columns)
+    for name, old in before.items():
+        assert any(not torch.equal(a, b) for a, b in zip(old, weights(algorithm, name), strict=True)), name
+
+
+def test_a_positive_advantage_makes_the_decision_likelier(build: Callable[..., MultiAgentPPO]) -> None:
+    algorithm = build(training={"epochs": 3, "minibatches": 1, "action_entropy": (0.0, 0.0)})
+    episodes = algorithm.play(Task(tuple(range(12)), 5))
+    for episode in episodes:
+        episode.turns[0].reward = float(episode.turns[0].choice == 0)
+    columns = columns_of(algorithm, episodes)
+    chosen = torch.as_tensor(columns["guest"]["choice"] == 0)
+    assert chosen.any()
+    assert not chosen.all()
+    update(algorithm, columns)
+    actor = algorithm.actors()["guest"]
+    with torch.no_grad():
+        new = actor.forward_train({"rows": algorithm.learner._rows["guest"]})["log_probs"][:, 0]
+    gain = new - torch.as_tensor(columns["guest"]["log_probs"][:, 0])
+    assert float(gain[chosen].mean()) > 0 > float(gain[~chosen].mean())
+
+
+def test_advantages_are_gae_over_each_agents_turns_with_a_bootstrap_where_cut(
+    build: Callable[..., MultiAgentPPO],
+) -> None:
+    algorithm = build(2, steps=3, cut=True, training={"gamma": 0.9, "gae_lambda": 0.8})
+    columns = columns_of(algorithm, algorithm.play(Task(tuple(range(3)), 5)))
+    critic = {key: torch.as_tensor(value) for key, value in columns[CRITIC].items()}
+    values = algorithm.learner.critic.values_of(critic).tolist()
+    trajectory, artificial = critic["trajectory"].tolist(), critic["artificial"].tolist()
+    assert sum(artificial) == 6
+    advantages = algorithm.learner._estimate(critic).tolist()
+    for number in set(trajectory):
+        rows = [row for row, own in enumerate(trajectory) if own == number and not artificial[row]]
+        (after,) = [values[row] for row, own in enumerate(trajectory) if own == number and artificial[row]]
+        following = [values[row] for row in rows[1:]] + [after]
+        deltas = [
+            float(critic["reward"][row]) + 0.9 * nxt - values[row] for row, nxt in zip(rows, following, strict=True)
+        ]
+        for place, row in enumerate(rows):
+            expected = sum((0.9 * 0.8) ** (k - place) * deltas[k] for k in range(place, len(rows)))
+            assert advantages[row] == pytest.approx(expected, abs=1e-5)
+    assert all(advantages[row] == 0.0 for row, fake in enumerate(artificial) if fake)
+
+
+def test_artificial_rows_have_no_part_in_normalization_nor_in_the_value_loss(
+    build: Callable[..., MultiAgentPPO],
+) -> None:
+    algorithm = build(1, steps=2, cut=True, training={"minibatches": 1})
+    columns = columns_of(algorithm, algorithm.play(Task(tuple(range(6)), 5)))
+    critic = {key: torch.as_tensor(value) for key, value in columns[CRITIC].items()}
+    advantages = algorithm.learner._estimate(critic)
+    actors = algorithm.learner._actor_tensors("guest", columns["guest"], advantages)
+    real = advantages[~critic["artificial"]]
+    torch.testing.assert_close(actors["advantage"], objectives.normalize(real))
+    out = algorithm.learner.critic.forward_train(critic)
+    loss = algorithm.learner.compute_loss_for_module(
+        module_id=CRITIC, config=algorithm.config, batch=critic, fwd_out=out
+    )
+    spoiled = {"values": torch.where(critic["artificial"], 1e6, out["values"])}
+    again = algorithm.learner.compute_loss_for_module(
+        module_id=CRITIC, config=algorithm.config, batch=critic, fwd_out=spoiled
+    )
+    torch.testing.assert_close(loss, again)
+
+
+def test_every_row_is_seen_once_an_epoch_in_an_order_of_seed_and_iteration(build: Callable[..., MultiAgentPPO]) -> None:
+    algorithm = build(training={"epochs": 2, "minibatches": 3})
+    learner = algorithm.learner
+    actors = {"guest": {"index": torch.arange(10), "talk": torch.zeros(10, dtype=torch.bool)}}
+
+    def orders(iteration: int) -> list[list[int]]:
+        learner.before_gradient_based_update(timesteps={ITERATION: iteration})
+        return [batch.policy_batches["guest"]["index"].tolist() for batch in learner._minibatches(actors)]
+
+    first = orders(0)
+    assert len(first) == 6
+    assert sorted(sum(first[:3], [])) == sorted(sum(first[3:], [])) == list(range(10))
+    assert first[:3] != first[3:]
+    assert orders(0) == first != orders(1)
+
+
+def test_a_gradient_that_is_not_finite_is_an_error_and_changes_nothing(build: Callable[..., MultiAgentPPO]) -> None:
+    algorithm = build()
+    learner = algorithm.learner
+    parameter = next(iter(learner._params.values()))
+    before = weights(algorithm, "guest")
+    with pytest.raises(LearningError, match="not finite"):
+        learner.apply_gradients({parameter: torch.full_like(parameter, float("nan"))})
+    assert all(torch.equal(a, b) for a, b in zip(before, weights(algorithm, "guest"), strict=True))
+
+
+def test_recorded_log_probabilities_of_other_tokens_are_refused(build: Callable[..., MultiAgentPPO]) -> None:
+    algorithm = build()
+    columns = columns_of(algorithm, algorithm.play(Task(tuple(range(6)), 5)))
+    columns["guest"]["log_prob_length"][:] = 0
+    with pytest.raises(LearningError, match="other tokens"):
+        update(algorithm, columns)
+
+
+def test_actor_and_critic_have_their_own_learning_rates(build: Callable[..., MultiAgentPPO]) -> None:
+    algorithm = build(training={"lr": 2e-4, "critic": {"lr": 5e-3}})
+    rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in algorithm.learner._named_optimizers.items()}
+    assert sorted(rates.values()) == [2e-4, 5e-3]

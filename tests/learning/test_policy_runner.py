@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from marl.errors import ModelError
+from marl.learning.policy_runner import PolicyRunners
+from marl.learning.sampling import sampler
+from marl.policies import LanguageModelPolicy, Policy, build_policies
+from marl.scenario import Scenario, load_scenario
+from marl.types import Episode
+
+
+@pytest.fixture
+def scenario() -> Scenario:
+    return load_scenario("scout_hunt")
+
+
+def transcript(episodes: Sequence[Episode]) -> list[Any]:
+    return [
+        (e.index, e.situation, e.returns, e.messages, [(t.agent, t.text, t.token_ids, t.log_probs) for t in e.turns])
+        for e in episodes
+    ]
+
+
+def test_two_actors_give_the_episodes_that_this_process_gives(two_runners: PolicyRunners, scenario: Scenario) -> None:
+    policies = build_policies(scenario, seed=1)
+    indices = range(3, 3 + 40)
+    pool = {"scout_0": ["north", "south"], "partner_0": ["yes"]}
+    with sampler(0) as play:
+        normal = play(scenario, policies, indices, seed=4)
+        scrambled = play(scenario, policies, indices, seed=4, intervention="scrambled", pool=pool)
+    assert transcript(two_runners.play(scenario, policies, indices, seed=4)) == transcript(normal)
+    again = two_runners.play(scenario, policies, indices, seed=4, intervention="scrambled", pool=pool)
+    assert transcript(again) == transcript(scrambled)
+    assert transcript(scrambled) != transcript(normal)
+
+
+def test_new_policies_replace_the_last_ones(two_runners: PolicyRunners, scenario: Scenario) -> None:
+    policies = build_policies(scenario, seed=0)
+    hunter = policies["hunter"]
+    assert isinstance(hunter, LanguageModelPolicy)
+    sure: dict[str, Policy] = {"hunter": LanguageModelPolicy("hunter", hunter.model, greedy=True)}
+    first = two_runners.play(scenario, policies, range(2), seed=1)
+    assert transcript(two_runners.play(scenario, sure, range(2), seed=1)) != transcript(first)
+    assert transcript(two_runners.play(scenario, policies, range(2), seed=1)) == transcript(first)
+
+
+def test_parleys_own_errors_come_back_and_the_actors_live_on(two_runners: PolicyRunners, scenario: Scenario) -> None:
+    broken = build_policies(scenario, seed=0)
+    assert isinstance(broken["hunter"], LanguageModelPolicy)
+    broken["hunter"].model.context = 3
+    with pytest.raises(ModelError, match="context of 3"):
+        two_runners.play(scenario, broken, range(2), seed=1)
+    assert len(two_runners.play(scenario, build_policies(scenario, seed=0), range(2), seed=1)) == 2

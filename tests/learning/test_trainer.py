@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from marl.errors import LearningError
+from marl.learning.trainer import Trainer
+from marl.policies import LanguageModelPolicy, build_policies
+from marl.rollout import play
+from marl.scenario import Scenario
+from marl.store import RunDirectory
+
+MakeScenario = Callable[..., Scenario]
+MakeRun = Callable[..., Path]
+
+
+def metrics(path: Path) -> list[dict[str, Any]]:
+    """Rows of metrics.jsonl without what a clock decides."""
+    rows = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in row.items() if not key.startswith("time")} for row in rows]
+
+
+def everything(trainer: Trainer) -> dict[str, torch.Tensor]:
+    """Weights, buffers and optimizer state, by name."""
+    learner = trainer.algorithm.learner
+    found = {
+        f"{name}.{key}": value.clone()
+        for name, module in learner.module.items()
+        for key, value in module.state_dict().items()
+    }
+    for name, optimizer in learner._named_optimizers.items():
+        for number, state in optimizer.state_dict()["state"].items():
+            found |= {f"{name}.{number}.{key}": torch.as_tensor(value).clone() for key, value in state.items()}
+    return found
+
+
+def stop_at(iteration: int) -> Callable[[dict[str, Any]], bool]:
+    return lambda row: row["iteration"] == iteration
+
+
+def test_two_iterations_resumed_for_two_more_are_four_in_one_go(make_scenario: MakeScenario, make_run: MakeRun) -> None:
+    scenario = make_scenario(2, talk_rounds=1, training={"evaluate_every": 2, "evaluation_episodes": 4})
+    straight, broken = make_run(scenario, "straight"), make_run(scenario, "broken")
+    with Trainer(scenario, straight) as trainer:
+        summary = trainer.run()
+        expected = everything(trainer)
+    with Trainer(scenario, broken) as trainer:
+        assert trainer.run(should_stop=stop_at(2))["reason"] == "stopped"
+    with Trainer(scenario, broken, resume=True) as trainer:
+        assert trainer.iteration == 2
+        trainer.run()
+        actual = everything(trainer)
+    assert summary["reason"] == "finished"
+    assert expected.keys() == actual.keys()
+    assert any("exp_avg" in name for name in expected)
+    assert "critic.scale.mean" in expected
+    assert all(torch.equal(expected[name], actual[name]) for name in expected)
+    rows = metrics(straight)
+    assert rows == metrics(broken)
+    assert [row["iteration"] for row in rows] == [1, 2, 3, 4]
+    assert {"evaluation/normal", "evaluation/scrambled"} <= rows[1].keys()
+    assert all(row["first_ratio_deviation"] < 1e-5 for row in rows)
+
+
+def test_a_run_killed_after_its_checkpoint_repeats_no_row(make_scenario: MakeScenario, make_run: MakeRun) -> None:
+    scenario = make_scenario(training={"iterations": 3, "checkpoint_every": 2})
+    run = make_run(scenario)
+    with Trainer(scenario, run) as trainer:
+        for _ in range(2):
+            trainer.iterate()
+        trainer.save()
+        trainer.iterate()  # killed here: its row is written, its weights are not
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"iteration": 4, "cut of')
+    before = metrics_of_first(run, 3)
+    with Trainer(scenario, run, resume=True) as trainer:
+        assert [row["iteration"] for row in RunDirectory(run).metrics()] == [1, 2]
+        trainer.run()
+    assert metrics(run) == before
+
+
+def metrics_of_first(path: Path, number: int) -> list[dict[str, Any]]:
+    rows = RunDirectory(path).metrics()[:number]
+    return [{key: value for key, value in row.items() if not key.startswith("time")} for row in rows]
+
+
+def test_a_checkpoint_cut_short_gives_way_to_the_one_before(
+    make_scenario: MakeScenario, make_run: MakeRun, caplog: pytest.LogCaptureFixture
+) -> None:
+    scenario = make_scenario(training={"iterations": 2, "checkpoint_every": 1})
+    run = make_run(scenario)
+    with Trainer(scenario, run) as trainer:
+        trainer.run()
+    state = run / "checkpoints" / "iteration_000002" / "state.pt"
+    state.write_bytes(state.read_bytes()[:1000])
+    with caplog.at_level(logging.WARNING), Trainer(scenario, run, resume=True) as trainer:
+        assert trainer.iteration == 1
+    assert "iteration_000002" in caplog.text
+
+
+def test_resume_without_a_checkpoint_starts_at_the_beginning(make_scenario: MakeScenario, make_run: MakeRun) -> None:
+    scenario = make_scenario(training={"iterations": 1})
+    run = make_run(scenario)
+    with Trainer(scenario, run) as trainer:
+        trainer.iterate()
+    with Trainer(scenario, run, resume=True) as trainer:
+        trainer.run()
+    assert [row["iteration"] for row in metrics(run)] == [1]
+
+
+def test_a_checkpoint_of_other_modules_is_refused(make_scenario: MakeScenario, make_run: MakeRun) -> None:
+    run = make_run(make_scenario())
+    with Trainer(make_scenario(), run) as trainer:
+        trainer.iterate()
+        trainer.save()
+    with pytest.raises(LearningError, match="does not fit"):
+        Trainer(make_scenario(training={"critic": {"width": 8}}), run, resume=True)
+
+
+def test_ctrl_c_finishes_the_iteration_and_saves_it(make_scenario: MakeScenario, make_run: MakeRun) -> None:
+    scenario = make_scenario()
+    run = make_run(scenario)
+    with Trainer(scenario, run) as trainer:
+        play_all = trainer.algorithm.play
+
+        def interrupted(task: Any) -> Any:
+            os.kill(os.getpid(), signal.SIGINT)
+            return play_all(task)
+
+        trainer.algorithm.play = interrupted  # type: ignore[method-assign]
+        with pytest.raises(KeyboardInterrupt):
+            trainer.run()
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["iteration_000001"]
+    with Trainer(scenario, run, resume=True) as trainer:
+        assert trainer.iteration == 1
+
+
+def test_ctrl_c_in_a_callback_saves_too(make_scenario: MakeScenario, make_run: MakeRun) -> None:
+    scenario = make_scenario()
+    run = make_run(scenario)
+
+    def press(row: dict[str, Any]) -> None:
+        raise KeyboardInterrupt
+
+    with Trainer(scenario, run) as trainer, pytest.raises(KeyboardInterrupt):
+        trainer.run(on_iteration=press)
+    assert (run / "checkpoints" / "iteration_000001").is_dir()
+
+
+def test_the_exported_policy_plays_without_a_critic_as_the_live_one_does(
+    make_scenario: MakeScenario, make_run: MakeRun
+) -> None:
+    scenario = make_scenario(2, talk_rounds=1)
+    run = make_run(scenario)
+    with Trainer(scenario, run) as trainer:
+        trainer.iterate()
+        live = trainer.policies()
+        (folder,) = trainer.export(run / "policies")
+        expected = play(scenario, live, range(4), seed=8)
+    assert not any("critic" in name for name in os.listdir(folder))
+    exported = build_policies(scenario, seed=0, trained=run / "policies")
+    assert isinstance(exported["guest"], LanguageModelPolicy)
+    actual = play(scenario, exported, range(4), seed=8)
+    for one, two in zip(expected, actual, strict=True):
+        assert [(turn.text, turn.log_probs) for turn in one.turns] == [
+            (turn.text, turn.log_probs) for turn in two.turns
+        ]
+
+
+def test_live_policies_share_the_trained_weights(make_scenario: MakeScenario, make_run: MakeRun) -> None:
+    scenario = make_scenario()
+    with Trainer(scenario, make_run(scenario)) as trainer:
+        policy = trainer.policies()["guest"]
+        assert isinstance(policy, LanguageModelPolicy)
+        before = [p.detach().clone() for p in policy.model.network.parameters()]
+        trainer.iterate()
+        assert any(not torch.equal(a, b) for a, b in zip(before, policy.model.network.parameters(), strict=True))
+
+
+def test_a_silent_scenario_is_not_evaluated_scrambled(make_scenario: MakeScenario, make_run: MakeRun) -> None:
+    scenario = make_scenario(training={"evaluation_episodes": 2})
+    with Trainer(scenario, make_run(scenario)) as trainer:
+        row = trainer.evaluate()
+    assert set(row) == {"evaluation/normal"}
+
+
+@pytest.mark.parametrize("algorithm", ["mappo", "ippo"])
+def test_it_learns_what_the_model_does_not_bring(
+    make_scenario: MakeScenario, make_run: MakeRun, algorithm: str
+) -> None:
+    """Paid for saying blue whatever it sees, where the model says what it sees."""
+    training = {"algorithm": algorithm, "iterations": 8, "episodes": 32, "epochs": 2}
+    scenario = make_scenario(prize=2, training=training)
+    with Trainer(scenario, make_run(scenario)) as trainer:
+        rows = [trainer.iterate() for _ in range(8)]
+    assert rows[0]["charts/episodic_return"] < 0.5
+    assert sum(row["charts/episodic_return"] for row in rows[-2:]) / 2 > 0.9

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+
+from marl.experiment import play
+from marl.scenario import load_scenario
+from marl.terminal import ProgressBars, print_evaluation, turn_printer
+
+
+def recorder() -> Console:
+    return Console(record=True, width=160, force_terminal=False)
+
+
+def test_bars_follow_the_callback_to_their_totals() -> None:
+    scenario = load_scenario("scout_hunt", ["training.iterations=4"])
+    console = recorder()
+    with ProgressBars(console, scenario) as bars:
+        bars("train", {"iteration": 3, "charts/episodic_return": 7.25})
+        bars("twin", {"iteration": 4, "charts/episodic_return": 5.0})
+        for arm in ("normal", "off", "scrambled", "untrained", "silent_twin"):
+            bars("evaluate", {"arm": arm})
+        bars("analyze", {"done": 2, "total": 16})
+        bars("report", {})
+    text = console.export_text()
+    for piece in ("3/4", "return 7.25", "4/4", "5/5", "2/16", "1/1"):
+        assert piece in text
+
+
+def test_an_episode_is_printed_once_turn_by_turn() -> None:
+    console = recorder()
+    seats = {"scout_0": "tell_and_follow", "partner_0": "silent"}
+    play(load_scenario("scout_hunt"), seats=seats, episodes=2, on_turn=turn_printer(console))
+    text = console.export_text()
+    assert text.count("scout_0 says") == 2
+    assert text.count("scout_0 plays") == 2
+    assert text.count("payoffs:") == 2
+    assert text.count("the state was: the stag is in the") == 2
+
+
+def test_brackets_in_a_verdict_are_not_markup() -> None:
+    console = recorder()
+    arm: dict[str, Any] = {"label": "with", "mean": 1.0, "low": 0.5, "high": 1.5, "n": 4, "success": None}
+    print_evaluation(console, {"confidence": 0.95, "arms": {"normal": arm}, "verdict": [{"text": "it says [red]"}]})
+    text = console.export_text()
+    assert "it says [red]" in text
+    assert "95% interval" in text
