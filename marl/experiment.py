@@ -101,7 +101,6 @@ def evaluate(out: str | Path, *, env_runners: int = 0, on_progress: Progress = _
             controls[TWIN] = player(twin.scenario(), policies_of(twin), TWIN)
         trained = player(scenario, policies_of(run), "normal")
         evaluation, episodes = evaluate_arms(scenario, trained, controls)
-        evaluation = audit(evaluation, episodes)
     evaluation = audit(evaluation, episodes)
     for arm, played in episodes.items():
         run.write_episodes(arm, played)
@@ -128,7 +127,7 @@ def analyze(out: str | Path, *, on_progress: Progress = _quiet) -> dict[str, Any
 
     samples = play_tournament(play_profile, strategies, episodes=scenario.analysis.episodes, on_profile=on_profile)
     names = {agent: list(table) for agent, table in strategies.items()}
-    game = EmpiricalGame.from_samples(names, dict(samples))
+    game = EmpiricalGame.from_samples(names, samples)
     learned = tuple(0 for _ in names)
     analysis = summarize(
         game, learned, confidence=scenario.evaluation.confidence, rng=stream(scenario.seed, "bootstrap", "analysis")

@@ -133,7 +133,7 @@ class AnalysisSettings(Settings):
 
 
 class Scenario(Settings):
-    """Everything that `marl run` needs. `seats` names the policy that sits on each agent; one name, one set of weights."""
+    """Everything that `marl run` needs. `seats` names each agent's policy; one name is one set of weights."""
 
     name: str = Field(pattern=r"^[\w-]+$")
     title: str

@@ -15,6 +15,9 @@ import numpy as np
 from marl.errors import SolverError
 from marl.games.normal_form import MAX_PROFILES, RELATIVE_RESOLUTION, NormalFormGame, Profile, check_names
 
+Samples = Mapping[tuple[int, ...], Any] | Mapping[tuple[int | str, ...], Any]
+"""Payoffs [episodes, players] by profile, given as strategy indices or names."""
+
 Weights = Mapping[Profile, np.ndarray]
 """K linear combinations of mean payoffs: for each profile that takes part, an array [K, players]."""
 
@@ -33,7 +36,7 @@ class EmpiricalGame:
         self,
         players: Sequence[str],
         strategies: Sequence[Sequence[str]],
-        samples: Mapping[tuple[int | str, ...], Any],
+        samples: Samples,
         seeds: Mapping[tuple[int | str, ...], Sequence[int]] | None = None,
     ) -> None:
         self.shape: tuple[int, ...] = tuple(len(own) for own in strategies)
@@ -59,7 +62,7 @@ class EmpiricalGame:
     def from_samples(
         cls,
         strategies: Mapping[str, Sequence[str]],
-        samples: Mapping[tuple[int | str, ...], Any],
+        samples: Samples,
         *,
         paired: bool = True,
     ) -> EmpiricalGame:

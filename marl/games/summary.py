@@ -31,8 +31,8 @@ def analyze(
     Equilibria, optimum, prices and graph are exactly those of the mean payoffs; `epsilon` is the upper confidence bound
     on the largest regret of an equilibrium in the true game. `mixed` holds the equilibria in which someone mixes;
     payoffs are in the players' order; unknown numbers are None. With `missing` profiles only the pure equilibria that
-    the played ones prove are listed, and the optimum is that of the played ones. Raises SolverError where the learned
-    profile was not played or a played profile has fewer than two episodes.
+    the played ones prove are listed, the optimum is that of the played ones, and the prices are None. Raises
+    SolverError where the learned profile was not played or a played profile has fewer than two episodes.
     """
     learned = game.profile(learned_profile)
     if learned not in game.samples:
@@ -44,7 +44,8 @@ def analyze(
     found = _equilibria(game, means)
     pure = [one for one in found.equilibria if one.pure is not None]
     best, welfare = social_optimum(means, game.known)
-    anarchy, stability = price_of_anarchy(welfare, found.equilibria), price_of_stability(welfare, found.equilibria)
+    comparable = () if game.missing else found.equilibria
+    anarchy, stability = price_of_anarchy(welfare, comparable), price_of_stability(welfare, comparable)
     analysis: dict[str, Any] = {
         "game": _game(game),
         "missing": [list(profile) for profile in game.missing],

@@ -70,6 +70,11 @@ def _game(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
         say = _Numbers()
         count = say.count("missing profiles", len(analysis["missing"]), "profile was", "profiles were")
         yield say.sentence(f"{count} never played, and nothing is assumed about the payoffs there.")
+    constant = int(np.all(np.array(game["standard_error"], dtype=object) == 0, axis=0).sum())
+    if constant:
+        say = _Numbers()
+        count = say.count("constant profiles", constant, "profile")
+        yield say.sentence(f"In {count} no payoff ever varied; these payoffs are taken as known for sure.")
 
 
 def _learned(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
@@ -99,25 +104,25 @@ def _regret(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
 def _verdict(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
     learned, say = analysis["learned"], _Numbers()
     gainers = {p: own for p, own in learned["regret"].items() if own["low"] > 0}
+    unplayed = {p: names for p, names in learned["unplayed_switches"].items() if names}
+    alone = "by any switch alone that was played" if unplayed else "by switching alone"
     epsilon = max(own["high"] for own in learned["regret"].values())
     if gainers:
         parts = [
-            f"{_name(p)} gains by switching alone, to {_quoted(own['best_response'])} for example, by at least "
-            f"{say(f'{p} regret low', own['low'])}"
+            f"{_name(p)} gains at least {say(f'{p} regret low', own['low'])} by switching alone (most, it seems, to "
+            f"{_quoted(own['best_response'])})"
             for p, own in gainers.items()
         ]
         text = f"The learned profile is not an equilibrium of this game: {'; and '.join(parts)}."
     elif epsilon == 0:
-        text = "No player gains by switching alone: every switch that was played pays no more, and not by chance."
+        text = f"No player gains {alone}: no interval reaches above zero."
     else:
         text = (
-            "No player gains by switching alone, within the noise: every interval reaches down to 0. A gain of up to "
-            f"{say('epsilon', epsilon)} is not excluded, so the learned profile is an epsilon-equilibrium (no player "
-            "can gain more than epsilon) for that epsilon."
+            f"No player gains {alone}, within the noise: every interval reaches down to zero. A gain of up to "
+            f"{say('epsilon', epsilon)} is not excluded"
         )
-        say("zero", 0)
+        text += "." if unplayed else " (the learned profile is an epsilon-equilibrium with that number as epsilon)."
     yield say.sentence(text)
-    unplayed = {p: names for p, names in learned["unplayed_switches"].items() if names}
     if unplayed:
         parts = [f"{_name(p)} by switching to {_listed(map(_quoted, names), 'or')}" for p, names in unplayed.items()]
         yield _Numbers().sentence(f"Unknown, because never played, is what would be gained by {_listed(parts, 'or')}.")
@@ -143,8 +148,10 @@ def _equilibria(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
             parts.append(f"{_profile(analysis, profile)}, paying {_listed(own)}")
         more = f"; and {say('further pure equilibria', len(pure) - SHOWN)} more" if len(pure) > SHOWN else ""
         yield say.sentence(f"In pure strategies: {'; '.join(parts)}{more}.")
-    known = "one" if analysis["learned"]["profile"] in pure else "not one"
-    yield _Numbers().sentence(f"The learned profile is {known} of the pure equilibria of the mean payoffs.")
+    known = "is one" if analysis["learned"]["profile"] in pure else "is not one"
+    if analysis["missing"] and analysis["learned"]["profile"] not in pure:
+        known = "is not proved to be one"
+    yield _Numbers().sentence(f"The learned profile {known} of the pure equilibria of the mean payoffs.")
 
 
 def _noise(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
@@ -170,7 +177,10 @@ def _welfare(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
 
 def _prices(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
     welfare = [sum(_payoffs(analysis, p)) for p in analysis["pure"]] + [sum(m["payoffs"]) for m in analysis["mixed"]]
-    if not welfare:
+    if analysis["missing"]:
+        text = "The price of anarchy (the optimum's welfare divided by the worst equilibrium's) is unknown"
+        yield _Numbers().sentence(f"{text} while profiles are missing.")
+    if analysis["missing"] or not welfare:
         return
     say, anarchy, stability = _Numbers(), analysis["price_of_anarchy"], analysis["price_of_stability"]
     complete = analysis["complete"] == "yes"
@@ -203,11 +213,11 @@ def _graph(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
     sizes = _listed(say(f"sink size {size}", size) for size in sorted({len(sink) for sink in sinks}))
     noun = "profile" if max(map(len, sinks)) == 1 else "profiles"
     among = " that was played" if analysis["missing"] else ""
-    where = "lies in one of these" if inside else "lies in none of these, so that best responses lead away from it"
+    where = "in a sink" if inside else "in none, so that best responses lead away from it"
     yield say.sentence(
-        f"When players switch one at a time to a best response{among}, play ends in "
-        f"{say.count('sinks', len(sinks), 'sink')} (sets of profiles that best responses never leave) of {sizes} "
-        f"{noun}; the learned profile {where}."
+        f"When players switch one at a time to a best response{among}, by the mean payoffs, play ends in a sink (a set "
+        f"of profiles that best responses never leave). Here there {'is' if len(sinks) == 1 else 'are'} "
+        f"{say.count('sinks', len(sinks), 'sink')} of {sizes} {noun}; the learned profile lies {where}."
     )
 
 

@@ -128,7 +128,7 @@ def turn_columns(turns: Sequence[tuple[int, Turn, Episode]]) -> Columns:
 
 def _padded(sequences: Sequence[Sequence[float]], dtype: type) -> tuple[np.ndarray, np.ndarray]:
     lengths = np.array([len(sequence) for sequence in sequences], np.int64)
-    values = np.zeros((len(sequences), max(int(lengths.max()), 1)), dtype)
+    values: np.ndarray = np.zeros((len(sequences), max(int(lengths.max()), 1)), dtype)
     for i, sequence in enumerate(sequences):
         values[i, : len(sequence)] = sequence
     return values, lengths

@@ -53,7 +53,7 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """The state saved in `path`. Raises LearningError, naming the folder, when a part is missing, cut short or changed."""
+    """The state saved in `path`. Raises LearningError, naming it, when a part is missing, cut short or changed."""
     advice = "delete this folder to go on from the checkpoint before it"
     try:
         note = json.loads((path / "state.json").read_text(encoding="utf-8"))

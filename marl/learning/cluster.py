@@ -9,15 +9,19 @@ import ray
 
 
 def ensure_ray(actors: int) -> None:
-    """Start a quiet local Ray with a CPU for each of `actors` Ray actors, unless one runs already."""
+    """Start a quiet local Ray with a CPU for each of `actors` Ray actors, or join the cluster at RAY_ADDRESS.
+
+    Nothing happens where this process has a Ray already. A Ray of another process on this machine is never joined:
+    it ends when that process does.
+    """
     if ray.is_initialized():
         return
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    local = {"address": "local", "num_cpus": max(actors, 1), "include_dashboard": False}
     ray.init(
-        num_cpus=max(actors, 1),
-        include_dashboard=False,
+        **({} if os.environ.get("RAY_ADDRESS") else local),
         log_to_driver=False,
         logging_level=logging.ERROR,
         configure_logging=False,

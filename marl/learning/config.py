@@ -20,7 +20,7 @@ from marl.policies.build import model_seed
 from marl.scenario import Scenario
 from marl.seeding import seed_of
 
-_NO_SPACE = gym.spaces.Discrete(1)
+_NO_SPACE: gym.Space = gym.spaces.Discrete(1)
 """Prompts and replies are ragged token ids; RLlib asks for spaces and never looks at them on this path."""
 
 

@@ -27,6 +27,7 @@ class MessageSet(nn.Module):
         self.mix = nn.Linear(BAG, width)
 
     def forward(self, words: Tensor, sender: Tensor, round_: Tensor, age: Tensor) -> Tensor:
+        """[T, width] from word ids [T, M, W] and sender, round, age [T, M]."""
         said = (words != 0).any(dim=-1, keepdim=True)
         bag = self.words(words).sum(dim=-2) + self.sender(sender) + self.round(round_) + self.age(age)
         return torch.where(said, torch.relu(self.mix(bag)), 0.0).sum(dim=-2)

@@ -10,7 +10,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 
 class Curves:
-    """Writes rows under `folder`; events after `iteration`, left by a run that was killed, are hidden by TensorBoard."""
+    """Writes rows under `folder`; TensorBoard hides events after `iteration` that a killed run left."""
 
     def __init__(self, folder: Path, iteration: int) -> None:
         self._writer = SummaryWriter(str(folder), purge_step=iteration + 1 if iteration else None)

@@ -25,17 +25,19 @@ def play_on(group: EnvRunnerGroup, task: Task, **arguments: Any) -> list[Episode
     The answer does not depend on the number of actors nor on who played what. A group of episodes whose actor died
     is played again, at most ATTEMPTS times; then, or when no actor comes back, LearningError.
     """
+    while group.num_in_flight_async_reqs():  # what a call that was broken off by an error or Ctrl-C still waits for
+        group.fetch_ready_async_reqs(timeout_seconds=_POLL_SECONDS)
     parts = task.groups()
-    waiting, busy = deque(range(len(parts))), {}
+    waiting = deque(range(len(parts)))
+    busy: dict[int, int] = {}
     done: dict[int, list[Episode]] = {}
     tries: Counter[int] = Counter()
     while len(done) < len(parts):
         for runner in sorted(set(group.healthy_env_runner_ids()) - set(busy)):
             if waiting:
-                busy[runner] = waiting.popleft()
-                group.foreach_env_runner_async(
-                    "sample", kwargs={"task": parts[busy[runner]], **arguments}, remote_worker_ids=[runner]
-                )
+                asked = {"task": parts[waiting[0]], **arguments}
+                if group.foreach_env_runner_async("sample", kwargs=asked, remote_worker_ids=[runner]):
+                    busy[runner] = waiting.popleft()
         for runner, answer in group.fetch_ready_async_reqs(timeout_seconds=_POLL_SECONDS):
             if isinstance(answer, ParleyError):
                 raise answer

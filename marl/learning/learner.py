@@ -185,7 +185,8 @@ class PPOLearner(TorchLearner):
         for parameter, gradient in gradients_dict.items():
             if not torch.isfinite(gradient).all():
                 raise LearningError(
-                    f"a gradient of shape {tuple(gradient.shape)} is not finite; lower training.lr or look at the rewards"
+                    f"a gradient of shape {tuple(gradient.shape)} is not finite; "
+                    "lower training.lr or look at the rewards"
                 )
             parameter.grad = gradient
         for optimizer in self._named_optimizers.values():

@@ -1,4 +1,4 @@
-"""Losses and estimators as pure functions of tensors: T turns, K tokens a turn, N trajectories, L turns a trajectory."""
+"""Losses and estimators as pure functions: T turns, K tokens a turn, N trajectories, L turns a trajectory."""
 
 from __future__ import annotations
 

@@ -24,7 +24,9 @@ class Play(Protocol):
         seed: int,
         intervention: str | None = None,
         pool: Mapping[str, Sequence[str]] | None = None,
-    ) -> list[Episode]: ...
+    ) -> list[Episode]:
+        """Play the episodes numbered `indices`."""
+        ...
 
 
 @contextmanager

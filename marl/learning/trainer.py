@@ -149,7 +149,7 @@ class Trainer:
             "turns": algorithm.turns,
             "time_s": self._elapsed,
             "learner": algorithm.learner.get_state(not_components=COMPONENT_METRICS_LOGGER),
-            # Row order, episodes and schedules are addressed by (seed, iteration); this is the only stream with a state.
+            # Row order, episodes and schedules are addressed by (seed, iteration); only this stream has a state.
             "torch": torch.get_rng_state(),
         }
         self._saved = algorithm.rounds, save_checkpoint(self._folder, algorithm.rounds, state)

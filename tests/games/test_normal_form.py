@@ -71,7 +71,7 @@ def test_names_that_do_not_fit_are_refused(players: list[str] | None, strategies
 
 @pytest.mark.parametrize("profile", [[0], [0, 2], [0, [0.5, 0.6]], [[1, 0], [0.5, 0.25, 0.25]], [[2, -1], 0], [[], 0]])
 def test_profiles_that_do_not_fit_are_refused(profile: list) -> None:
-    with pytest.raises(SolverError, match="player|entries"):
+    with pytest.raises(SolverError, match=r"player|entries"):
         NormalFormGame(PENNIES).expected_payoffs(profile)
 
 

@@ -32,14 +32,21 @@ class Group:
     def num_remote_env_runners(self) -> int:
         return len(self.alive)
 
-    def foreach_env_runner_async(self, func: str, *, kwargs: Any, remote_worker_ids: list[int]) -> None:
+    def num_in_flight_async_reqs(self) -> int:
+        return len(self.ready)
+
+    def foreach_env_runner_async(self, func: str, *, kwargs: Any, remote_worker_ids: list[int]) -> int:
         assert func == "sample"
         (runner,), task = remote_worker_ids, kwargs["task"]
         self.served.append((runner, task.indices[0]))
         if self.dies(runner, task):
             self.alive[runner] = False
         else:
-            self.ready.append((runner, list(task.indices)))
+            self.ready.append((runner, self.answer(task)))
+        return 1
+
+    def answer(self, task: Task) -> Any:
+        return LearningError("bad seat") if task.seed == 13 else list(task.indices)
 
     def fetch_ready_async_reqs(self, timeout_seconds: float) -> list[tuple[int, Any]]:
         ready, self.ready = self.ready, []
@@ -71,6 +78,14 @@ def test_a_group_whose_actor_died_is_played_again(caplog: pytest.LogCaptureFixtu
 def test_a_group_that_kills_every_actor_is_given_up() -> None:
     with pytest.raises(LearningError, match="died on the same group"):
         play_on(Group(2, lambda runner, task: task.indices[0] == GROUP), TASK)
+
+
+def test_answers_to_a_call_that_was_broken_off_are_not_taken_for_this_ones() -> None:
+    group = Group(3, lambda runner, task: False)
+    with pytest.raises(LearningError, match="bad seat"):
+        play_on(group, Task(TASK.indices, 13))
+    group.ready.append((2, ["stale"]))
+    assert play_on(group, TASK) == list(TASK.indices)
 
 
 def test_no_actor_at_all_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

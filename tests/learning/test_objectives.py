@@ -25,7 +25,7 @@ def test_ppo_clip_loss_in_its_four_cases(ratio: float, advantage: float, loss: f
     log_prob = torch.tensor([[math.log(ratio)]], requires_grad=True)
     value = objectives.ppo_clip_loss(log_prob, torch.zeros(1, 1), torch.tensor([advantage]), MASK, clip=0.2)
     value.backward()
-    assert float(value) == pytest.approx(loss, abs=1e-6)
+    assert value.item() == pytest.approx(loss, abs=1e-6)
     assert float(log_prob.grad) == pytest.approx(slope, abs=1e-6)
 
 

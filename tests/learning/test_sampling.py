@@ -32,7 +32,12 @@ def test_actors_are_stopped_when_the_block_ends(monkeypatch: pytest.MonkeyPatch)
     events: list[object] = []
     monkeypatch.setattr(PolicyRunners, "__init__", lambda self, number: events.append(number))
     monkeypatch.setattr(PolicyRunners, "close", lambda self: events.append("closed"))
-    with pytest.raises(ZeroDivisionError), sampler(2) as play_with:
-        assert play_with.__name__ == "play"
-        1 / 0  # noqa: B018
-    assert events == [2, "closed"]
+
+    def broken_off() -> None:
+        with sampler(2) as play_with:
+            events.append(play_with.__name__)  # type: ignore[attr-defined]
+            raise RuntimeError("broken off")
+
+    with pytest.raises(RuntimeError, match="broken off"):
+        broken_off()
+    assert events == [2, "play", "closed"]
