@@ -186,9 +186,8 @@ def choose_prompt(style: Style, situation: Situation, source: str) -> tuple[str,
         if source == "conflict":
             said = rng.choice([o for o in situation.options if o != situation.truth])
         lines.append(f"{situation.others[0]}: {situation.fill(rng, style.forms(TELLING), said)}")
-    for speaker in situation.others if not lines else situation.others[1:]:
-        if rng.random() < 0.35:
-            lines.append(f"{speaker}: {small_talk(style, situation)}")
+    speakers = situation.others if not lines else situation.others[1:]
+    lines += [f"{speaker}: {small_talk(style, situation)}" for speaker in speakers if rng.random() < 0.35]
     if rng.random() < 0.6:
         own = situation.fill(rng, style.forms(TELLING)) if seen and rng.random() < 0.5 else small_talk(style, situation)
         lines.append(f"{situation.me}: {own}")
@@ -220,7 +219,7 @@ def say_prompt(style: Style, situation: Situation, seen: bool, told: bool) -> st
     if told:
         lines.append(f"{situation.others[0]}: {situation.fill(rng, style.forms(TELLING))}")
     if rng.random() < 0.3:
-        lines.append(f"{rng.choice(situation.others[1:] + [situation.me])}: {small_talk(style, situation)}")
+        lines.append(f"{rng.choice([*situation.others[1:], situation.me])}: {small_talk(style, situation)}")
     rng.shuffle(lines)
     head = [rules_text(style, situation)] if rng.random() < 0.9 else []
     head.append(view_text(style, situation, seen))

@@ -1,17 +1,19 @@
-"""What the nano model can do, measured on sentence forms and words that its training held out.
+"""What the nano model can do: `python scripts/nano_skills.py marl/models/nano`.
 
-Each skill stands beside its control: the same prompts without the line that carries the answer.
+Three columns: fresh situations in the words and sentence forms of training, the same in words and forms that training
+held out, and the control, an untrained copy of the network on the first. `choose/chance` is guessing among the options.
 """
 
 from __future__ import annotations
 
+import argparse
 import random
 from collections.abc import Sequence
 
 import nano_corpus as corpus
 import torch
 from nano_corpus import Situation, Style
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 
 class Reader:
@@ -173,3 +175,25 @@ def measure(reader: Reader, count: int = 200, seed: int = 1, held_out: bool = Tr
             reader, count, style_of(seed, held_out), maker, 1 if maker != "copy" else 99
         )
     return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", help="the model folder")
+    parser.add_argument("--count", type=int, default=200, help="fresh prompts a skill")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    tokenizer = AutoTokenizer.from_pretrained(args.folder)
+    trained = AutoModelForCausalLM.from_pretrained(args.folder)
+    untrained = AutoModelForCausalLM.from_config(trained.config)
+    known = measure(Reader(trained, tokenizer), args.count, seed=101, held_out=False)
+    held_out = measure(Reader(trained, tokenizer), args.count, seed=101)
+    control = measure(Reader(untrained, tokenizer), args.count, seed=101, held_out=False)
+    print("| skill | words and forms of training | held out | untrained network |\n|---|---|---|---|")
+    for name, value in known.items():
+        print(f"| {name} | {value:.2f} | {held_out[name]:.2f} | {control[name]:.2f} |")
+
+
+if __name__ == "__main__":
+    main()

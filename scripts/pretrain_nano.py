@@ -1,4 +1,7 @@
-"""Train the nano model from text that `nano_corpus` writes: `python scripts/pretrain_nano.py --out marl/models/nano --seed 0`."""
+"""Train the nano model from text that `nano_corpus` writes.
+
+python scripts/pretrain_nano.py --out marl/models/nano --seed 0
+"""
 
 from __future__ import annotations
 
@@ -20,41 +23,6 @@ from nano_tokenizer import CONTEXT, train_tokenizer
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-STARTERS = [
-    "You",
-    "The",
-    "Say",
-    "Choose",
-    "Answer",
-    "Question",
-    "Round",
-    "Repeat",
-    "Each",
-    "Only",
-    "One",
-    "Who",
-    "Both",
-    "It",
-    "Seen",
-    "Your",
-    "Now",
-    "Two",
-    "There",
-    "All",
-    "First",
-    "In",
-    "If",
-    "Where",
-    "What",
-    "Which",
-    "Pick",
-    "Some",
-    "Alone",
-    "Take",
-    "A",
-    "This",
-    "Please",
-]
 TOKENS_A_BATCH, PROMPT_SHARE, PROMPT_WEIGHT = 4096, 0.08, 0.3
 LONG_ROWS = 0.06
 Row = tuple[list[int], list[float]]
@@ -124,9 +92,7 @@ def loss_of(network: LlamaForCausalLM, ids: torch.Tensor, weights: torch.Tensor)
     return (losses * weights[:, 1:][used]).sum() / weights[:, 1:].sum()
 
 
-def train(
-    network: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, seed: int, steps: int, rate: float, save
-) -> int:
+def train(network: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, seed: int, steps: int, rate: float) -> int:
     """Train in place; returns the number of tokens read."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
     warm, tokens, begin, running = max(1, steps // 40), 0, time.time(), 0.0
@@ -166,10 +132,10 @@ def save(network: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Pat
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder of the finished model")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--layers", type=int, default=3)
@@ -177,10 +143,10 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
-    tokenizer = train_tokenizer(nano_words.all_words(), [*STARTERS, *nano_words.AGENT_NAMES])
+    tokenizer = train_tokenizer(nano_words.all_words(), [*nano_words.STARTERS, *nano_words.AGENT_NAMES])
     network = make_network(tokenizer, args.width, args.layers)
     print(f"{sum(p.numel() for p in network.parameters())} parameters, {len(tokenizer)} tokens in the vocabulary")
-    tokens = train(network, tokenizer, args.seed, args.steps, args.rate, save)
+    tokens = train(network, tokenizer, args.seed, args.steps, args.rate)
     skills = nano_skills.measure(nano_skills.Reader(network, tokenizer))
     print(json.dumps({"tokens": tokens, **{k: round(v, 3) for k, v in skills.items()}}, indent=1))
     save(network, tokenizer, args.out)
