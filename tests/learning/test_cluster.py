@@ -26,4 +26,4 @@ def test_only_a_cluster_that_was_named_is_joined(
     monkeypatch.setenv("RAY_ADDRESS", address)
     ensure_ray(3)
     assert given.get("address") == expected
-    assert given.get("num_cpus") == (3 if expected else None)
+    assert given.get("num_cpus") == (16 if expected else None)
