@@ -13,7 +13,7 @@ test: $(STAMP)
 	$(BIN)/pytest -m "not slow"
 
 test-slow: $(STAMP)
-	$(BIN)/pytest -m slow --timeout 1800
+	$(BIN)/pytest -m slow -rP --timeout 1800
 
 check: $(STAMP)
 	$(BIN)/ruff check .

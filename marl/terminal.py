@@ -30,6 +30,9 @@ STEPS = {
     "report": "writing the report",
 }
 
+MAIN_FINDINGS = 5
+"""Sentences of each kind that `marl run` prints; the report has them all."""
+
 
 class ProgressBars:
     """A bar for each step of a run, fed by `experiment`'s progress callback."""
@@ -91,8 +94,8 @@ def print_scenarios(console: Console) -> None:
     console.print(table)
 
 
-def print_evaluation(console: Console, evaluation: Mapping[str, Any]) -> None:
-    """The arms with their intervals, then the verdict's sentences."""
+def print_evaluation(console: Console, evaluation: Mapping[str, Any], most: int | None = None) -> None:
+    """The arms with their intervals, then the verdict's sentences (the first `most`, or all)."""
     table = Table("arm", "mean payoff per agent", f"{evaluation['confidence']:.0%} interval", "success", "episodes")
     for arm in evaluation["arms"].values():
         success = "" if arm["success"] is None else f"{arm['success']['mean']:.2f}"
@@ -100,18 +103,20 @@ def print_evaluation(console: Console, evaluation: Mapping[str, Any]) -> None:
             arm["label"], f"{arm['mean']:.2f}", f"{arm['low']:.2f} to {arm['high']:.2f}", success, str(arm["n"])
         )
     console.print(table)
-    _print_sentences(console, evaluation["verdict"])
+    _print_sentences(console, evaluation["verdict"][:most])
 
 
-def print_analysis(console: Console, analysis: Mapping[str, Any]) -> None:
-    """The empirical game's summary in words."""
-    _print_sentences(console, analysis["summary"])
+def print_analysis(console: Console, analysis: Mapping[str, Any], most: int | None = None) -> None:
+    """The empirical game's summary in words (the first `most` sentences, or all)."""
+    _print_sentences(console, analysis["summary"][:most])
 
 
 def print_verdict(console: Console, run: RunDirectory) -> None:
-    """What a finished run found, and where its report lies."""
-    print_evaluation(console, run.read_json("evaluation.json"))
-    print_analysis(console, run.read_json("analysis.json"))
+    """The main findings of a finished run, and where its report lies."""
+    print_evaluation(console, run.read_json("evaluation.json"), MAIN_FINDINGS)
+    console.print("As a game between trained, untrained and scripted policies:", style="bold")
+    print_analysis(console, run.read_json("analysis.json"), MAIN_FINDINGS)
+    console.print("All findings, transcripts and figures stand in the report.")
     console.print(Text(f"Report: {run.path / 'report.html'}", style="bold"), soft_wrap=True)
 
 

@@ -32,11 +32,19 @@ def test_readme_has_the_two_commands_that_do_all_the_set_up() -> None:
 
 
 def test_make_commands_exist_and_demo_is_marl_run_scout_hunt() -> None:
+    quiet = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}  # this may run under make
     for command in commands():
         if command.startswith("make "):
             target = command.split()[1]
             assert target in MAKE_TARGETS
-            recipe = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+            recipe = subprocess.run(
+                ["make", "--no-print-directory", "-n", target],
+                cwd=ROOT,
+                env=quiet,
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
             assert recipe.strip()
             if target == "demo":
                 assert recipe.strip().endswith("marl run scout_hunt")

@@ -49,4 +49,6 @@ def _check_agents(named: Iterable[Any], agents: Sequence[str]) -> None:
     if unknown:
         close = difflib.get_close_matches(str(unknown[0]), agents, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ChannelError(f"the topology names unknown agents {unknown}; the env's agents are {list(agents)}{hint}")
+        raise ChannelError(
+            f"channel.topology names unknown agents {unknown}; the env's agents are {list(agents)}{hint}"
+        )

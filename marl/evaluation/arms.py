@@ -15,8 +15,8 @@ from marl.types import Episode
 
 LABELS = {
     "normal": "with the channel",
-    "off": "same policies, channel switched off",
-    "scrambled": "same policies, messages scrambled",
+    "off": "channel switched off",
+    "scrambled": "messages scrambled",
     "silent_twin": "trained without the channel",
     "untrained": "before training",
 }
