@@ -42,6 +42,8 @@ def an_episode() -> Episode:
         reward=1.0,
         last=True,
         failure=ParseFailure("x", "why"),
+        next_state=np.array([0.25], dtype=np.float32),
+        next_features=np.array([0, 1], dtype=np.float32),
     )
     return Episode("lewis", 3, 7, ("sender_0", "receiver_0"), "red", [turn], [message], {"sender_0": 1.0}, 1.0, 1)
 
