@@ -38,7 +38,6 @@ class _Growing:
     depths: list[np.ndarray] = field(default_factory=list)
     paths: list[tuple[int, np.ndarray]] = field(default_factory=list)
     size: int = 0
-    members: int = 0
     branches: bool = False
 
     def finish(self) -> Tree:
@@ -90,8 +89,7 @@ def plant(sequences: Sequence[Ids], *, pair_cost: float, share: bool = True) -> 
         chain = common == previous and common == tree.size
         if rank and added and not chain:
             joined = added + pair_cost * added * (2 * tree.size + added)
-            alone, so_far = length + pair_cost * length * length, tree.size + pair_cost * tree.size * tree.size
-            if not share or joined > min(alone, so_far / tree.members):
+            if not share or joined > length + pair_cost * length * length:
                 trees.append(tree.finish())
                 tree, common, added, chain = _Growing(), 0, length, True
         if added:
@@ -100,7 +98,6 @@ def plant(sequences: Sequence[Ids], *, pair_cost: float, share: bool = True) -> 
             tree.depths.append(np.arange(common, length))
             tree.paths.append((common, path))
             tree.size += added
-            tree.members += not chain or tree.members == 0
             tree.branches |= not chain
         tree_of[index], places[index], previous = len(trees), path[:length], length
     trees.append(tree.finish())
