@@ -46,11 +46,13 @@ def verdict(evaluation: Mapping[str, Any]) -> list[Sentence]:
     arms = [arm for arm in _SUBJECTS if arm in evaluation["arms"]]
     arms += [arm for arm in evaluation["arms"] if arm not in _SUBJECTS]
     explained: set[str] = set()
+    twin = [arm for arm in arms if arm == "silent_twin"]
     sentences = [_reached(evaluation, "normal", explained), *_bounds(evaluation)]
+    sentences += [_reached(evaluation, arm, explained) for arm in twin]
     causes = [arm for arm in _CAUSES if f"normal-{arm}" in evaluation["differences"]]
     sentences += [_caused(evaluation, arm) for arm in causes if arm != "untrained"]
     sentences += _conventions(evaluation)
-    sentences += [_reached(evaluation, arm, explained) for arm in arms if arm != "normal"]
+    sentences += [_reached(evaluation, arm, explained) for arm in arms if arm not in ("normal", *twin)]
     sentences += [_caused(evaluation, arm) for arm in causes if arm == "untrained"]
     return [*sentences, *(line for arm in arms for line in _failures(evaluation, arm))]
 

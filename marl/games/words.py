@@ -57,10 +57,11 @@ def _game(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
     game, say = analysis["game"], _Numbers()
     sizes = [len(own) for own in game["strategies"]]
     played = [n for n in np.ravel(game["n"]).tolist() if n > 0]
-    choices = _listed(say(f"{p} strategies", k) for p, k in zip(game["players"], sizes, strict=True))
+    counts = [say(f"{p} strategies", k) for p, k in zip(game["players"], sizes, strict=True)]
+    choices = f"{counts[0]} strategies each" if len(set(sizes)) == 1 else f"{_listed(counts)} strategies"
     text = (
         f"The game has {say.count('players', len(sizes), 'player')}, {_listed(map(_name, game['players']))}, with "
-        f"{choices} strategies, which makes {say.count('profiles', prod(sizes), 'profile')} (a profile is one strategy "
+        f"{choices}, which makes {say.count('profiles', prod(sizes), 'profile')} (a profile is one strategy "
         f"for each player). Each payoff is a mean over {say('fewest episodes', min(played))}"
     )
     most = max(played)
@@ -88,15 +89,15 @@ def _learned(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
 def _regret(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
     learned, say = analysis["learned"], _Numbers()
     parts = [
-        f"{_name(p)} {say(f'{p} regret', own['mean'])} (between {say(f'{p} regret low', own['low'])} and "
-        f"{say(f'{p} regret high', own['high'])})"
+        f"{say(f'{p} regret', own['mean'])} ({say(f'{p} regret low', own['low'])} to "
+        f"{say(f'{p} regret high', own['high'])}) for {_name(p)}"
         for p, own in learned["regret"].items()
     ]
     total = learned["nash_conv"]
     yield say.sentence(
         "A player's regret is what it could gain by switching alone to another strategy of this game. In the learned "
         f"profile the regrets are {_listed(parts)}; their sum, the NashConv, is {say('nash_conv', total['mean'])} "
-        f"(between {say('nash_conv low', total['low'])} and {say('nash_conv high', total['high'])}). All these "
+        f"({say('nash_conv low', total['low'])} to {say('nash_conv high', total['high'])}). All these "
         f"intervals hold at once with {say.share('confidence', analysis['confidence'])} confidence."
     )
 

@@ -137,7 +137,7 @@ def test_another_number_in_a_field_is_another_sentence() -> None:
     changed = copy.deepcopy(CASES["at an equilibrium"])
     changed["learned"]["regret"]["scout_0"].update(mean=1.25, low=0.75, high=1.5, best_response="hare 2")
     text = " ".join(sentence["text"] for sentence in sentences(changed))
-    assert "scout_0 1.25 (between 0.75 and 1.50)" in text
+    assert "1.25 (0.75 to 1.50) for scout_0" in text
     gain = "scout_0 gains at least 0.75 by switching alone (most, it seems, to “hare 2”)"
     assert f"is not an equilibrium of this game: {gain}" in text
 
