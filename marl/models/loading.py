@@ -12,6 +12,7 @@ import transformers
 from safetensors import SafetensorError
 
 from marl.errors import ModelError
+from marl.models.quantize import count_weights, is_int8, load_int8
 from marl.seeding import seed_of
 
 NANO = Path(__file__).with_name("nano")
@@ -67,6 +68,8 @@ def _tokenizer(source: str) -> Any:
 
 def _pretrained(source: str) -> Any:
     try:
+        if is_int8(source):
+            return load_int8(source)
         network, info = transformers.AutoModelForCausalLM.from_pretrained(
             source, dtype=torch.float32, output_loading_info=True
         )
@@ -103,5 +106,5 @@ def _set_threads(network: Any) -> None:
         if not asked.isdecimal() or int(asked) < 1:
             raise ModelError(f"MARL_TORCH_THREADS is {asked!r}; give a whole number >= 1, or unset it")
         torch.set_num_threads(int(asked))
-    elif sum(parameter.numel() for parameter in network.parameters()) < SMALL:
+    elif count_weights(network) < SMALL:
         torch.set_num_threads(1)
