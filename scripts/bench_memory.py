@@ -63,15 +63,20 @@ def resident(field: str) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith(field + ":")) / 1024
 
 
-def peak(network: torch.nn.Module, way: Callable[[Case], Any], warm_up: Case, case: Case) -> float:
-    """MiB that one call takes at most above what the process holds before it, gradients included (Linux only)."""
-    way(warm_up)
-    network.zero_grad(set_to_none=True)
+def peak(call: Callable[[], Any]) -> float:
+    """MiB that one call takes at most above what the process holds before it (Linux only)."""
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
     before = resident("VmRSS")
-    way(case)
+    call()
     return resident("VmHWM") - before
+
+
+def settled_peak(network: torch.nn.Module, way: Callable[[Case], Any], warm_up: Case, case: Case) -> float:
+    """MiB that `way` takes for `case` after a tiny case, its gradients included."""
+    way(warm_up)
+    network.zero_grad(set_to_none=True)
+    return peak(lambda: way(case))
 
 
 def measure(model: LanguageModel, phase: str, scoring: str, setting: str, rounds: int) -> dict[str, Any]:
@@ -83,7 +88,7 @@ def measure(model: LanguageModel, phase: str, scoring: str, setting: str, rounds
             return in_fork(work)
 
     cases = draw(SMALL, scoring, 0), draw(setting, scoring, 0)
-    memory = {name: take(partial(peak, model.network, way, *cases)) for name, way in ways.items()}
+    memory = {name: take(partial(settled_peak, model.network, way, *cases)) for name, way in ways.items()}
     times = take(lambda: interleave(ways, partial(draw, setting, scoring), rounds))
     return {"phase": phase, "scoring": scoring, "setting": setting, "cpu_seconds": times, "peak_mib": memory}
 
