@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
+
+from jinja2 import TemplateError
 
 from marl.errors import ModelError
 from marl.models.records import Ids
@@ -11,6 +14,8 @@ from marl.models.records import Ids
 ANCHOR = "Answer:"
 """What a reply is tokenized behind, so that tokenizers which treat the start of a text otherwise cannot tell."""
 
+SAMPLE = "north"
+"""What a chat template is given as a reply, to see what it puts around one."""
 
 KEPT = 65536
 """Encoded texts that are kept; the same prompts come again and again in a run."""
@@ -19,20 +24,24 @@ KEPT = 65536
 class Texts:
     """A tokenizer's prompts and replies.
 
-    With a chat template the prompt is the user's turn, a reply starts without a space and ends with the end-of-text
-    token. Without one a reply continues the prompt with a space (" north") and ends with a newline.
+    With a chat template the prompt is the user's turn (thinking switched off, where the template knows the switch); a
+    reply starts and ends as the template has it, with the token that ends the model's turn. Without one a reply
+    continues the prompt with a space (" north") and ends with a newline. A control token written out inside a text
+    stays text: no message can end the turn that it is quoted in.
     """
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
         self.chat = bool(getattr(tokenizer, "chat_template", None))
+        self._control = _control_pattern(tokenizer)
         self._anchor = self._render(ANCHOR) if self.chat else ANCHOR
         self._anchor_ids = self._encode(self._anchor)
+        self._lead, turn_end = self._turn() if self.chat else (" ", None)
         end = tokenizer.eos_token_id
         self.end_ids: Ids = () if end is None else (end,)
         self._prompts: dict[str, Ids] = {}
         self._replies: dict[str, Ids] = {}
-        self.stop_id = self._stop()
+        self.stop_id = self._stop() if turn_end is None else turn_end
 
     def encode_prompt(self, text: str) -> Ids:
         """The prompt as the model reads it: begin-of-text token or chat template where the tokenizer has one."""
@@ -48,19 +57,43 @@ class Texts:
         return " ".join(self.tokenizer.decode(kept, skip_special_tokens=True).split())
 
     def _prompt(self, text: str) -> Ids:
+        text = self._harmless(text)
         if self.chat:
             return self._encode(self._render(text))
         ids = tuple(self.tokenizer.encode(text, add_special_tokens=True))
-        return ids[:-1] if ids and ids[-1] in self.end_ids else ids
+        return ids[:-1] if len(ids) > 1 and ids[-1] in self.end_ids else ids
 
     def _reply(self, text: str) -> Ids:
         if not text.strip():
             raise ModelError(f"a legal text is empty ({text!r}); every option needs at least one visible character")
-        return self._continue(text.strip() if self.chat else " " + text.strip())
+        return self._continue(self._lead + self._harmless(text.strip()))
 
-    def _render(self, text: str) -> str:
-        turn = [{"role": "user", "content": text}]
-        return str(self.tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True))
+    def _harmless(self, text: str) -> str:
+        """`text` with a space inside every control token that it spells, so that it is read as the words it is."""
+        return self._control.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text) if self._control else text
+
+    def _render(self, text: str, reply: str | None = None) -> str:
+        """The template's text up to where the model's reply begins; with `reply`, of the whole exchange."""
+        turns = [{"role": "user", "content": text}]
+        if reply is not None:
+            turns.append({"role": "assistant", "content": reply})
+        try:
+            rendered = self.tokenizer.apply_chat_template(
+                turns, tokenize=False, add_generation_prompt=reply is None, enable_thinking=False
+            )
+        except TemplateError as error:
+            raise ModelError(
+                f"the tokenizer's chat template does not take a turn of the {turns[-1]['role']} ({error}); mend its "
+                "chat_template, or delete it to use the model as a plain one"
+            ) from error
+        return str(rendered)
+
+    def _turn(self) -> tuple[str, int | None]:
+        """White space that the template puts before a reply, and the control token behind it (None without one)."""
+        before, _, after = self._render(ANCHOR, SAMPLE).rpartition(SAMPLE)
+        lead = before.removeprefix(self._anchor) if before.startswith(self._anchor) else ""
+        control = self.tokenizer.added_tokens_decoder
+        return "" if lead.strip() else lead, next((token for token in self._encode(after) if token in control), None)
 
     def _encode(self, text: str) -> Ids:
         return tuple(self.tokenizer.encode(text, add_special_tokens=False))
@@ -81,6 +114,14 @@ class Texts:
             "the tokenizer has neither an end-of-text token nor a single newline token, so a reply could not end; "
             "set its eos_token"
         )
+
+
+def _control_pattern(tokenizer: Any) -> re.Pattern[str] | None:
+    """What finds the tokenizer's control tokens in a text: special ones, and added ones that look like a tag."""
+    added = tokenizer.added_tokens_decoder.values()
+    names = {token.content for token in added if token.special or re.fullmatch(r"<\S+>|\[[A-Z_/]+\]", token.content)}
+    longest_first = sorted((name for name in names if len(name) > 1), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
 
 def _cached(store: dict[str, Ids], text: str, encode: Callable[[str], Ids]) -> Ids:

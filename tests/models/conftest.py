@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,13 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from tokenizers.trainers import BpeTrainer
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 from marl.models import LanguageModel
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from exact import make_exact
+from families import FAMILIES, save_all
 
 TEXT = [
     "scout_0: the stag is in the north valley",
@@ -106,16 +111,34 @@ def model(request: pytest.FixtureRequest, folders: dict[str, Path]) -> LanguageM
 
 @pytest.fixture(params=["llama", "gpt2"])
 def exact_model(request: pytest.FixtureRequest, folders: dict[str, Path]) -> LanguageModel:
-    """A float64 model of each family. Llama's own norm computes in float32 whatever it is given; torch's does not."""
+    """A float64 model of each family."""
     loaded = LanguageModel.load(str(folders[request.param]))
-    network = loaded.network.double()
-    for module in list(network.modules()):
-        for name, child in module.named_children():
-            if isinstance(child, LlamaRMSNorm):
-                norm = torch.nn.RMSNorm(child.weight.shape, eps=child.variance_epsilon)
-                norm.weight = child.weight
-                setattr(module, name, norm)
-    return LanguageModel(network, loaded.tokenizer, "float64")
+    return LanguageModel(make_exact(loaded.network), loaded.tokenizer, "float64")
+
+
+@pytest.fixture(scope="session")
+def family_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The saved models of every family in `families`, by name."""
+    return save_all(tmp_path_factory.mktemp("families"))
+
+
+@pytest.fixture(scope="session", params=list(FAMILIES))
+def family(request: pytest.FixtureRequest) -> str:
+    """The name of each family."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def family_model(family: str, family_folders: dict[str, Path]) -> LanguageModel:
+    """A float32 model of each family, loaded by its folder; shared, so leave it as it is."""
+    return LanguageModel.load(str(family_folders[family]))
+
+
+@pytest.fixture(scope="session")
+def exact_family(family: str, family_folders: dict[str, Path]) -> LanguageModel:
+    """A float64 model of each family; shared, so leave it as it is."""
+    loaded = LanguageModel.load(str(family_folders[family]))
+    return LanguageModel(make_exact(loaded.network), loaded.tokenizer, f"{family} in float64")
 
 
 @pytest.fixture
