@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from marl.errors import ScenarioError, StoreError
+from marl.policies.api import APIPolicy
 from marl.policies.human import HumanPolicy
 from marl.policies.language_model import LanguageModelPolicy
 from marl.policies.protocol import Policy
 from marl.policies.scripted import ScriptedPolicy
-from marl.scenario import LanguageModelSettings, Scenario, ScriptedSettings, load_attribute
+from marl.scenario import APISettings, LanguageModelSettings, Scenario, ScriptedSettings, load_attribute
 from marl.seeding import seed_of
 
 
@@ -25,6 +26,8 @@ def build_policies(scenario: Scenario, *, seed: int, trained: str | Path | None 
             policies[name] = _language_model(name, settings, seed, None if trained is None else Path(trained))
         elif isinstance(settings, ScriptedSettings):
             policies[name] = scripted_policy(name, settings)
+        elif isinstance(settings, APISettings):
+            policies[name] = APIPolicy(name, settings)
         else:
             policies[name] = HumanPolicy(name)
     return policies
