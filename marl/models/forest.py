@@ -16,11 +16,26 @@ from marl.models.records import Ids
 
 @dataclass(slots=True)
 class Tree:
-    """One row: `token_ids`, `depths` [N]; `visible` [N, N] bool (None for a chain)."""
+    """One row: `token_ids`, `depths` [N]; the first `trunk` of them are a plain sequence.
+
+    `visible` [N - trunk, N] bool: what each later token sees; None for a chain. `adapter` reads the tree. `slots` [N]:
+    where keys and values of a token are kept, -1 where they must be computed; None where nothing is kept.
+    """
 
     token_ids: np.ndarray
     depths: np.ndarray
     visible: np.ndarray | None
+    trunk: int
+    adapter: str | None = None
+    slots: np.ndarray | None = None
+
+    def sees(self, places: np.ndarray) -> np.ndarray:
+        """[n, N] bool: what the tokens at `places` [n] (ascending) may attend to."""
+        table: np.ndarray = np.arange(len(self.token_ids)) <= places[:, None]
+        if self.visible is not None:
+            first = int(places.searchsorted(self.trunk))
+            table[first:] = self.visible[places[first:] - self.trunk]
+        return table
 
 
 @dataclass(slots=True)
@@ -43,11 +58,14 @@ class _Growing:
     def finish(self) -> Tree:
         token_ids, depths = np.concatenate(self.parts), np.concatenate(self.depths)
         if not self.branches:
-            return Tree(token_ids, depths, None)
-        visible = np.zeros((self.size, self.size), dtype=bool)
+            return Tree(token_ids, depths, None, self.size)
+        trunk = int(np.flatnonzero(np.diff(depths) != 1)[0]) + 1
+        visible = np.zeros((self.size - trunk, self.size), dtype=bool)
         for shared, path in self.paths:
-            visible[path[shared:, None], path] = np.tri(len(path) - shared, len(path), shared, dtype=bool)
-        return Tree(token_ids, depths, visible)
+            if len(path) > shared and path[-1] >= trunk:
+                first = max(shared, int(np.searchsorted(path, trunk)))
+                visible[path[first:, None] - trunk, path] = np.tri(len(path) - first, len(path), first, dtype=bool)
+        return Tree(token_ids, depths, visible, trunk)
 
 
 def _pad(sequences: Sequence[Ids]) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,29 @@ import torch
 from torch import Tensor
 
 from marl.errors import ModelError
-from marl.models.forest import Tree, plant
+from marl.models.adapters import Adapters
+from marl.models.cache import Pair, empty_cache, held_cache
+from marl.models.forest import Forest, plant
+from marl.models.layout import Layout, layouts
+from marl.models.prefixes import Prefixes
 from marl.models.records import Ids
 
-TOKENS_A_PASS = 4096
-"""Padded tokens in one call of the network; larger requests are split."""
+Precision = torch.dtype | None
+"""What matrix products are computed in (torch.bfloat16, torch.float16), or None for the weights' own type."""
 
-PASS_OVERHEAD = 192
-"""What one more call of the network costs, in tokens; it decides when rows of another length get their own call."""
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A sequence to read: logits are wanted after its token `start` and every later one.
+
+    `adapter` reads it. The first `prompt` tokens are kept for `key` (None: for nobody).
+    """
+
+    ids: Ids
+    start: int
+    adapter: str | None = None
+    key: Hashable = None
+    prompt: int = 0
 
 
 class Reader:
@@ -28,87 +44,205 @@ class Reader:
     attention mask, so that shared prefixes are computed once. Both are found out by a trial on construction.
     """
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Any, precision: Precision = None) -> None:
         self.network = network.eval()
+        if self.device.type == "cpu":
+            _column_major(network)
+        self.precision = precision
         self.inner = network.base_model
         self.head = network.get_output_embeddings()
-        width = getattr(network.config.get_text_config(), "hidden_size", None) or 512
-        self.pair_cost = 1.0 / (2.0 * width)
+        self.adapters = Adapters(network)
+        self.prefixes = Prefixes()
+        config = network.config.get_text_config()
+        self.pair_cost = 1.0 / (2.0 * (getattr(config, "hidden_size", None) or 512))
+        self.soft_cap = getattr(config, "final_logit_softcapping", None)
         self.split = self.share = False
         with torch.inference_mode():
             self.split = self.head is not None and self._agrees("split")
             self.share = self._agrees("share")
 
     @property
+    def vocabulary(self) -> int:
+        """Tokens that the network gives logits for."""
+        weight = self.head.weight if self.head is not None else self.network.get_input_embeddings().weight
+        return int(weight.shape[0])
+
+    @property
+    def token_bytes(self) -> int:
+        """Memory that keys and values of one token take, at most."""
+        config = self.network.config.get_text_config()
+        layers = getattr(config, "num_hidden_layers", 1)
+        return int(2 * layers * config.hidden_size * self.network.dtype.itemsize)
+
+    @property
     def device(self) -> torch.device:
         """Where the network's weights are."""
         return next(self.network.parameters()).device
 
-    def read(self, sequences: Sequence[Ids], starts: Sequence[int]) -> tuple[Tensor, list[np.ndarray]]:
-        """Logits after the tokens starts[i], starts[i] + 1, ... of each sequence i.
+    def version(self) -> tuple[int, int]:
+        """Differs after every change of weights in place (an optimizer's step, a loaded state)."""
+        counts = [parameter._version for parameter in self.network.parameters()]
+        return len(counts), sum(counts)
 
-        Returns logits [M, V] (float32 at least; each place of a shared prefix once) and for every sequence its rows in
-        them, shape [len(sequences[i]) - starts[i]]. Raises ModelError where a logit is not finite.
+    def read(self, readings: Sequence[Reading]) -> tuple[Tensor, list[np.ndarray]]:
+        """Logits at the wanted places of every reading.
+
+        Returns logits [M, V] (float32 at least; each place of a shared prefix once) and for every reading its rows in
+        them, shape [len(ids) - start]. Raises ModelError where a logit is not finite.
         """
-        forest = plant(sequences, pair_cost=self.pair_cost, share=self.share)
-        passes = _passes(forest.trees)
-        offset = np.zeros(len(forest.trees), dtype=np.int64)
-        total = 0
-        for numbers, length in passes:
-            offset[numbers] = total + length * np.arange(len(numbers))
-            total += length * len(numbers)
+        forest = self.plan(readings)
+        sizes = [len(tree.token_ids) for tree in forest.trees]
+        offset = np.cumsum([0, *sizes])
         flat = [
-            offset[tree] + path[start:] for tree, path, start in zip(forest.tree_of, forest.places, starts, strict=True)
+            offset[tree] + path[reading.start :]
+            for tree, path, reading in zip(forest.tree_of, forest.places, readings, strict=True)
         ]
         wanted, inverse = np.unique(np.concatenate(flat), return_inverse=True)
-        logits, first = [], 0
-        for numbers, length in passes:
-            last = first + length * len(numbers)
-            here = wanted[np.searchsorted(wanted, first) : np.searchsorted(wanted, last)] - first
-            if len(here):
-                hidden, _ = self.states([forest.trees[number] for number in numbers], length)
-                logits.append(self.logits(hidden.flatten(0, 1), torch.from_numpy(here).to(self.device)))
-            first = last
+        tree_of = np.searchsorted(offset, wanted, side="right") - 1
+        logits, order = [], []
+        for layout, states, _ in self.passes(readings, forest):
+            members = [np.flatnonzero(tree_of == number) for number in layout.numbers]
+            fresh = [
+                row * states.shape[1] + columns[wanted[mine] - offset[number]] - layout.kept
+                for row, (mine, number, columns) in enumerate(zip(members, layout.numbers, layout.columns, strict=True))
+            ]
+            order += members
+            logits.append(self.logits(states.flatten(0, 1), np.concatenate(fresh)))
+        position = np.empty(len(wanted), dtype=np.int64)
+        position[np.concatenate(order)] = np.arange(len(wanted))
         result = logits[0] if len(logits) == 1 else torch.cat(logits)
-        return result, np.split(inverse, np.cumsum([len(part) for part in flat])[:-1])
+        return result, np.split(position[inverse], np.cumsum([len(part) for part in flat])[:-1])
 
-    def states(self, trees: Sequence[Tree], length: int, cache: Any = None) -> tuple[Tensor, Any]:
-        """Hidden states (logits where `split` is False) [R, length, H] of R right-padded trees, and the cache."""
-        token_ids = np.zeros((len(trees), length), dtype=np.int64)
-        for row, tree in enumerate(trees):
-            token_ids[row, : len(tree.token_ids)] = tree.token_ids
-        inputs: dict[str, Any] = {"input_ids": torch.from_numpy(token_ids).to(self.device)}
-        if any(tree.visible is not None for tree in trees):
-            depths = np.zeros((len(trees), length), dtype=np.int64)
-            visible = np.broadcast_to(np.tri(length, dtype=bool), (len(trees), length, length)).copy()
-            for row, tree in enumerate(trees):
-                size = len(tree.token_ids)
-                depths[row, :size] = tree.depths
-                if tree.visible is not None:
-                    visible[row, :size, :size] = tree.visible
-            inputs["position_ids"] = torch.from_numpy(depths).to(self.device)
-            inputs["attention_mask"] = self.mask(visible)[:, None]
-        return self.call(inputs, cache)
+    def plan(self, readings: Sequence[Reading]) -> Forest:
+        """The trees that hold the readings, with the slots of what need not be computed again."""
+        forest = Forest([], np.zeros(len(readings), dtype=np.int64), [np.empty(0, dtype=np.int64)] * len(readings))
+        groups: dict[str | None, list[int]] = {}
+        for index, reading in enumerate(readings):
+            groups.setdefault(reading.adapter, []).append(index)
+        for adapter, members in groups.items():
+            part = plant([readings[index].ids for index in members], pair_cost=self.pair_cost, share=self.share)
+            for tree in part.trees:
+                tree.adapter = adapter
+            for index, tree, path in zip(members, part.tree_of, part.places, strict=True):
+                forest.tree_of[index], forest.places[index] = tree + len(forest.trees), path
+            forest.trees += part.trees
+        if self.share and any(reading.key is not None for reading in readings):
+            self._recall(readings, forest)
+        return forest
+
+    def _recall(self, readings: Sequence[Reading], forest: Forest) -> None:
+        self.prefixes.check(self.version())
+        slots = [np.full(len(tree.token_ids), -1, dtype=np.int64) for tree in forest.trees]
+        for reading, tree, path in zip(readings, forest.tree_of, forest.places, strict=True):
+            if reading.key is not None:
+                past = self.prefixes.past(reading.key, reading.adapter, reading.ids[: reading.prompt])
+                slots[tree][path[: len(past)]] = past
+        for reading, tree, path in zip(readings, forest.tree_of, forest.places, strict=True):
+            slots[tree][path[reading.start :]] = -1  # its logits are wanted
+        for tree, own in zip(forest.trees, slots, strict=True):
+            tree.slots = own if (own >= 0).any() else None
+
+    def passes(
+        self, readings: Sequence[Reading], forest: Forest, *, cached: bool = False
+    ) -> Iterator[tuple[Layout, Tensor, list[Pair]]]:
+        """Call the network for all trees: (layout, states [R, F, H], keys and values with `cached`), call by call.
+
+        `states` are logits where `split` is False. Prompts with a key are kept once all calls are made.
+        """
+        keeping = self.share and any(reading.key is not None for reading in readings)
+        kept: dict[int, np.ndarray] = {}
+        for layout in layouts(forest.trees):
+            states, pairs = self._call(layout, cached or keeping)
+            if keeping:
+                self._keep(readings, forest, layout, pairs, kept)
+            yield layout, states, pairs
+        for index, slots in kept.items():
+            reading = readings[index]
+            self.prefixes.keep(reading.key, reading.adapter, reading.ids[: reading.prompt], slots)
+        if keeping:
+            self.prefixes.shrink()
+
+    def _keep(
+        self,
+        readings: Sequence[Reading],
+        forest: Forest,
+        layout: Layout,
+        pairs: list[Pair],
+        kept: dict[int, np.ndarray],
+    ) -> None:
+        """Give every token of a prompt with a key its slot, and write those that were computed now."""
+        row_of = {int(number): row for row, number in enumerate(layout.numbers)}
+        owners: dict[Hashable, int] = {readings[index].key: index for index in kept}
+        members: dict[int, list[int]] = {}
+        for index, reading in enumerate(readings):
+            tree = int(forest.tree_of[index])
+            if tree in row_of and reading.key is not None and reading.key not in owners:
+                owners[reading.key] = index
+                members.setdefault(tree, []).append(index)
+        rows, columns, slots = [], [], []
+        for tree, mine in members.items():
+            size = len(forest.trees[tree].token_ids)
+            own = forest.trees[tree].slots
+            own = np.full(size, -1, dtype=np.int64) if own is None else own.copy()
+            paths = [forest.places[index][: readings[index].prompt] for index in mine]
+            needed = np.zeros(size, dtype=bool)
+            needed[np.concatenate(paths)] = True
+            new = np.flatnonzero(needed & (own < 0))
+            own[new] = self.prefixes.take(len(new))
+            rows.append(np.full(len(new), row_of[tree]))
+            columns.append(layout.columns[row_of[tree]][new])
+            slots.append(own[new])
+            kept.update((index, own[path]) for index, path in zip(mine, paths, strict=True))
+        if slots:
+            where = [torch.from_numpy(np.concatenate(part)).to(self.device) for part in (rows, columns)]
+            self.prefixes.write(np.concatenate(slots), pairs, where[0], where[1])
+
+    def _call(self, layout: Layout, cached: bool) -> tuple[Tensor, list[Pair]]:
+        """One call of the network, or two where a long trunk goes first."""
+        token_ids = torch.from_numpy(layout.token_ids).to(self.device)
+        depths = torch.from_numpy(layout.depths).to(self.device)
+        length, trunk = layout.token_ids.shape[1], layout.trunk
+        cache = None
+        if layout.slots is not None:
+            rows, filled = layout.slots.shape
+            cache = held_cache(self.prefixes.read(layout.slots, room=length), rows=rows, filled=filled)
+        elif cached or trunk:
+            cache = empty_cache(length)
+        parts = []
+        with self.adapters.active(layout.adapters):
+            if trunk:
+                parts.append(self.call({"input_ids": token_ids[:, :trunk]}, cache))
+            inputs = {"input_ids": token_ids[:, trunk:]}
+            if layout.visible is not None:
+                inputs["position_ids"] = depths[:, trunk:]
+                inputs["attention_mask"] = self.mask(layout.visible)[:, None]
+            parts.append(self.call(inputs, cache))
+        pairs = [] if cache is None else [(layer.keys, layer.values) for layer in cache.layers]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1), pairs
 
     def mask(self, visible: np.ndarray) -> Tensor:
         """The additive attention mask of what is `visible`: 0 there, minus infinity elsewhere."""
-        dtype = self.network.dtype
         hidden = torch.from_numpy(~visible).to(self.device)
+        dtype = self.precision or self.network.dtype
         return torch.zeros(visible.shape, dtype=dtype, device=self.device).masked_fill_(hidden, -torch.inf)
 
-    def call(self, inputs: dict[str, Any], cache: Any = None) -> tuple[Tensor, Any]:
-        """One call of the network. Returns its hidden states (logits where `split` is False) and the cache."""
-        if cache is not None:
-            inputs["past_key_values"] = cache
-        out = (self.inner if self.split else self.network)(**inputs, use_cache=cache is not None)
-        return (out.last_hidden_state if self.split else out.logits), getattr(out, "past_key_values", None)
+    def call(self, inputs: dict[str, Any], cache: Any = None) -> Tensor:
+        """One call of the network. Returns its hidden states (logits where `split` is False); `cache` is filled."""
+        with torch.autocast(self.device.type, self.precision, enabled=self.precision is not None):
+            network = self.inner if self.split else self.network
+            out = network(**inputs, past_key_values=cache, use_cache=cache is not None)
+        states: Tensor = out.last_hidden_state if self.split else out.logits
+        return states
 
-    def logits(self, states: Tensor, where: Tensor) -> Tensor:
+    def logits(self, states: Tensor, where: np.ndarray) -> Tensor:
         """Logits [M, V] of the `states` [N, H] at `where` [M], in float32 at least. Raises ModelError if not finite."""
-        states = states.index_select(0, where)
-        logits = self.head(states) if self.split else states
-        if logits.dtype in (torch.float16, torch.bfloat16):
-            logits = logits.float()
+        states = states.index_select(0, torch.from_numpy(where).to(states.device))
+        if self.split:
+            with torch.autocast(self.device.type, self.precision, enabled=self.precision is not None):
+                states = self.head(states)
+        logits = states.float() if states.dtype in (torch.float16, torch.bfloat16) else states
+        if self.split and self.soft_cap:
+            logits = self.soft_cap * torch.tanh(logits / self.soft_cap)
         if not torch.isfinite(logits.detach().sum()):
             raise ModelError(
                 "the network's logits are not finite (NaN or infinity): its weights or inputs are damaged; load an "
@@ -121,33 +255,28 @@ class Reader:
         vocabulary = self.network.get_input_embeddings().weight.shape[0]
         token = [1 + (7 * index) % (vocabulary - 1) for index in range(8)]
         sequences = [tuple(token[:4]), tuple(token[:6]), (*token[:4], *token[6:]), (*token[:5], token[7])]
-        starts = [len(sequence) - 1 for sequence in sequences]
-        expected, rows = self.read(sequences, starts)
+        readings = [Reading(sequence, len(sequence) - 1) for sequence in sequences]
+        expected, rows = self.read(readings)
         setattr(self, what, True)
         pair_cost, self.pair_cost = self.pair_cost, 0.0
         try:
-            given, other = self.read(sequences, starts)
+            given, other = self.read(readings)
         except (ModelError, RuntimeError, ValueError, TypeError):
             return False
         finally:
             setattr(self, what, False)
             self.pair_cost = pair_cost
         expected, given = expected[np.concatenate(rows)], given[np.concatenate(other)]
-        tolerance = 1e-4 if self.network.dtype in (torch.float32, torch.float64) else 5e-2
-        return bool((expected - given).abs().max() <= tolerance * (1 + expected.abs().max()))
+        exact = self.precision is None and self.network.dtype in (torch.float32, torch.float64)
+        return bool((expected - given).abs().max() <= (1e-4 if exact else 5e-2) * (1 + expected.abs().max()))
 
 
-def _passes(trees: Sequence[Tree]) -> list[tuple[np.ndarray, int]]:
-    """Which trees go through the network together, and the length that they are padded to."""
-    sizes = np.array([len(tree.token_ids) for tree in trees])
-    order = np.argsort(-sizes, kind="stable")
-    passes: list[tuple[np.ndarray, int]] = []
-    start, waste = 0, 0
-    length = int(sizes[order[0]])
-    for rank, number in enumerate(order):
-        waste += length - int(sizes[number])
-        if rank > start and (waste > PASS_OVERHEAD or (rank - start + 1) * length > TOKENS_A_PASS):
-            passes.append((order[start:rank], length))
-            start, waste, length = rank, 0, int(sizes[number])
-    passes.append((order[start:], length))
-    return passes
+def _column_major(network: Any) -> None:
+    """Lay the weights of linear layers out by columns: a CPU multiplies few rows (a step of `say`) faster by them.
+
+    Weights that an embedding shares stay as they are, since it looks up rows.
+    """
+    rows = {id(module.weight) for module in network.modules() if isinstance(module, torch.nn.Embedding)}
+    for module in network.modules():
+        if isinstance(module, torch.nn.Linear) and id(module.weight) not in rows and module.weight.is_contiguous():
+            module.weight.data = module.weight.data.t().contiguous().t()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,12 @@ from marl.errors import ModelError
 from marl.models.records import Ids, Row, RowLogProbs, Utterance
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel
+
+    from marl.models.constraint import Constraint
+    from marl.models.matcher import Matcher
+    from marl.models.scoring import Scorer, Scoring
 
 
 class LanguageModel:
@@ -70,45 +75,81 @@ class LanguageModel:
         *,
         temperature: float = 1.0,
         greedy: bool = False,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        stop_texts: Sequence[str] = (),
+        constraint: Constraint | None = None,
+        adapters: Sequence[str | None] | None = None,
+        keys: Sequence[Hashable] | None = None,
     ) -> list[Utterance]:
         """Sample a text after each prompt: at most `budget` content tokens, then the stop token if it was sampled.
 
         Each token takes one draw from the row's own generator and inverts the distribution at `temperature`, so a row
-        depends on its own stream only; `greedy` takes the likeliest token and draws nothing. Raises ModelError for an
-        empty prompt, a prompt that with its budget exceeds the context, and logits that are not finite.
+        depends on its own stream only; `greedy` takes the likeliest token and draws nothing. `constraint` allows only
+        what it allows; of that `top_k` and `top_p` keep the likeliest. A text also ends where one of `stop_texts`
+        appears. Recorded log-probabilities are those of the distribution that was drawn from: `log_probs` gives them
+        again, except under top-k and top-p, which cannot be trained. `adapters`, `keys`: see `choose`.
+
+        Raises ModelError for an empty prompt, a prompt that with its budget exceeds the context, settings out of range,
+        and logits that are not finite.
         """
-        from marl.models.say import say
+        from marl.models.say import Sampling, Speech, say
+        from marl.models.stops import StopTexts
+        from marl.models.truncation import check_truncation
 
         _check_temperature(temperature)
-        for prompt, budget in zip(prompts, budgets, strict=True):
-            self._check_length(prompt, budget)
-        if not prompts:
-            return []
-        stops = frozenset({self.stop_id, *self._texts.end_ids})
-        return say(self.reader, prompts, budgets, rngs, stops, temperature=temperature, greedy=greedy)
+        check_truncation(top_k, top_p)
+        self._check(prompts, budgets)
+        sampling = Sampling(
+            self._stop_ids,
+            StopTexts(stop_texts, self.tokenizer),
+            temperature,
+            greedy,
+            top_k,
+            top_p,
+            self._matcher(constraint),
+        )
+        rows = zip(prompts, budgets, rngs, _each(adapters, prompts), _each(keys, prompts), strict=True)
+        return say(self.reader, [Speech(*row) for row in rows], sampling)
 
     def choose(
-        self, prompts: Sequence[Ids], options: Sequence[Sequence[Ids]], *, temperature: float = 1.0
+        self,
+        prompts: Sequence[Ids],
+        options: Sequence[Sequence[Ids]],
+        *,
+        temperature: float = 1.0,
+        scoring: Scoring = "step",
+        adapters: Sequence[str | None] | None = None,
+        keys: Sequence[Hashable] | None = None,
     ) -> list[np.ndarray]:
         """Log-probabilities (nats, float64, [number of options]) over each prompt's own list of options.
 
-        The distribution is the network's own next-token distribution at `temperature`, at every place where options
-        part normalized over the tokens that lead to an option; it sums to 1 and does not depend on the list's order.
-        An option that is a prefix of another ends with the stop token. Raises ModelError for an empty list, an empty
-        option, options with the same tokens, a prompt too long for the context, and logits that are not finite.
+        `scoring` says how the network's next-token distributions at `temperature` become one over the list (see
+        `marl.models.scoring.Scoring`); all sum to 1 and do not depend on the list's order. `adapters` names the LoRA
+        adapter that reads each prompt (None: the base alone). `keys` names each prompt's owner (any hashable: an agent
+        of an episode): what its next prompt has in common with this one is not computed again, until `release` or a
+        change of the weights.
+
+        Raises ModelError for an empty list, an empty option, options with the same tokens, a prompt too long for the
+        context, and logits that are not finite.
         """
         from marl.models.choose import choose
-        from marl.models.trie import option_trie
+        from marl.models.scoring import Query
 
-        _check_temperature(temperature)
-        queries = [
-            (prompt, option_trie(tuple(given), self.stop_id)) for prompt, given in zip(prompts, options, strict=True)
-        ]
-        for prompt, trie in queries:
-            self._check_length(prompt, max(map(len, trie.paths), default=0))
-        return choose(self.reader, queries, temperature)
+        rows = zip(prompts, options, _each(adapters, prompts), _each(keys, prompts), strict=True)
+        queries = [Query(prompt, tuple(given), adapter, key) for prompt, given, adapter, key in rows]
+        scorer = self._scorer(scoring, temperature)
+        self._check(prompts, [max(map(len, query.options), default=0) - 1 for query in queries])
+        return choose(self.reader, queries, scorer)
 
-    def log_probs(self, rows: Sequence[Row], *, temperature: float = 1.0) -> RowLogProbs:
+    def log_probs(
+        self,
+        rows: Sequence[Row],
+        *,
+        temperature: float = 1.0,
+        scoring: Scoring = "step",
+        constraint: Constraint | None = None,
+    ) -> RowLogProbs:
         """Log-probabilities and entropies of recorded decisions under the network as it is now, for training.
 
         The same forward pass and the same normalization as `say` and `choose`. Raises ModelError for rows that could
@@ -116,10 +157,35 @@ class LanguageModel:
         """
         from marl.models.log_probs import log_probs
 
-        _check_temperature(temperature)
         for row in rows:
-            self._check_length(row.prompt_ids, len(row.token_ids) - 1 if row.choice is None else 0)
-        return log_probs(self.reader, rows, self.stop_id, temperature)
+            self._check([row.prompt_ids], [max(map(len, (row.token_ids, *row.option_ids))) - 1])
+        return log_probs(self.reader, rows, self._scorer(scoring, temperature), self._matcher(constraint))
+
+    def micro_batches(self, rows: Sequence[Row], tokens: int) -> list[list[int]]:
+        """The numbers of `rows` in pieces of about `tokens` tokens each, for gradients that are added up."""
+        from marl.models.log_probs import micro_batches
+
+        return micro_batches(rows, tokens)
+
+    def release(self, keys: Iterable[Hashable]) -> None:
+        """Forget what is kept for these owners of prompts (an episode that is over)."""
+        self.reader.prefixes.release(keys)
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """The names of the LoRA adapters over this base."""
+        return self.reader.adapters.names
+
+    def add_adapter(self, name: str, *, rank: int = 8, alpha: int = 16, seed: int = 0) -> None:
+        """Add a LoRA adapter (Hu et al. 2022) on all linear layers but the output; it changes nothing until trained.
+
+        From the first one on the base is frozen. Raises ModelError for a name that is taken.
+        """
+        self.reader.adapters.add(name, rank=rank, alpha=alpha, seed=seed)
+
+    def adapter_parameters(self, name: str) -> dict[str, torch.nn.Parameter]:
+        """The parameters of adapter `name`, which is all that its training changes."""
+        return self.reader.adapters.parameters(name)
 
     def save(self, folder: str | Path) -> None:
         """Write network (safetensors) and tokenizer as a Hugging Face folder, replacing `folder` only when complete."""
@@ -136,14 +202,33 @@ class LanguageModel:
         finally:
             shutil.rmtree(part, ignore_errors=True)
 
-    def _check_length(self, prompt: Ids, more: int) -> None:
-        if not prompt:
-            raise ModelError("a prompt has no tokens; give the model at least one to read")
-        if len(prompt) + more > self.context:
-            raise ModelError(
-                f"a prompt of {len(prompt)} tokens and {more} more for the reply exceed the context of {self.context} "
-                f'tokens of model "{self.name}"; shorten the texts or the budget, or take a model with a longer context'
-            )
+    @property
+    def _stop_ids(self) -> frozenset[int]:
+        return frozenset({self.stop_id, *self._texts.end_ids})
+
+    def _matcher(self, constraint: Constraint | None) -> Matcher | None:
+        from marl.models.constraint import compile_constraint
+
+        if constraint is None:
+            return None
+        return compile_constraint(constraint, self.tokenizer, self.reader.vocabulary, self._stop_ids)
+
+    def _scorer(self, scoring: Scoring, temperature: float) -> Scorer:
+        from marl.models.scoring import Scorer
+
+        _check_temperature(temperature)
+        return Scorer(scoring, self.stop_id, temperature, lambda ids: max(1, len(self.decode(ids).split())))
+
+    def _check(self, prompts: Sequence[Ids], more: Sequence[int]) -> None:
+        for prompt, reply in zip(prompts, more, strict=True):
+            if not prompt:
+                raise ModelError("a prompt has no tokens; give the model at least one to read")
+            if len(prompt) + reply > self.context:
+                raise ModelError(
+                    f"a prompt of {len(prompt)} tokens and {reply} more for the reply exceed the context of "
+                    f'{self.context} tokens of model "{self.name}"; shorten the texts or the budget, or take a model '
+                    "with a longer context"
+                )
 
 
 def _context(network: PreTrainedModel) -> int:
@@ -151,6 +236,11 @@ def _context(network: PreTrainedModel) -> int:
     config = network.config.get_text_config()
     limits = [getattr(config, key, None) for key in ("max_position_embeddings", "n_positions", "sliding_window")]
     return min([limit for limit in limits if isinstance(limit, int)], default=2**31)
+
+
+def _each(values: Sequence[Any] | None, prompts: Sequence[Ids]) -> Sequence[Any]:
+    """One value a prompt; None for all where nothing is given."""
+    return [None] * len(prompts) if values is None else values
 
 
 def _check_temperature(temperature: float) -> None:

@@ -9,16 +9,21 @@ import torch
 from torch import Tensor
 
 from marl.errors import ModelError
-from marl.models.choose import Query, branch_sequences, entropy, group_by_trie, score
-from marl.models.forward import Reader
-from marl.models.records import Row, RowLogProbs
-from marl.models.trie import option_trie
+from marl.models.choose import group
+from marl.models.forward import Reader, Reading
+from marl.models.matcher import Matcher, allowed_along
+from marl.models.records import Ids, Row, RowLogProbs
+from marl.models.scoring import Query, Scorer, entropy
+
+Values = tuple[Tensor, Tensor]
+"""Log-probabilities and entropies, [n] each."""
 
 
-def log_probs(reader: Reader, rows: Sequence[Row], stop_id: int, temperature: float) -> RowLogProbs:
-    """Log-probabilities and entropies of `rows` at `temperature`; equal rows, prompts and prefixes are computed once.
+def log_probs(reader: Reader, rows: Sequence[Row], scorer: Scorer, constraint: Matcher | None = None) -> RowLogProbs:
+    """Log-probabilities and entropies of `rows`; equal rows, prompts and prefixes are computed once.
 
-    Raises ModelError for no rows, a said row without tokens, and a choice outside the row's options.
+    Said tokens had `constraint` to obey. Raises ModelError for no rows, a said row without tokens, and a choice outside
+    the row's options.
     """
     if not rows:
         raise ModelError("log_probs was given no rows; give at least one recorded decision")
@@ -28,83 +33,91 @@ def log_probs(reader: Reader, rows: Sequence[Row], stop_id: int, temperature: fl
     said = [index for index, row in enumerate(unique) if row.choice is None]
     chosen = [index for index, row in enumerate(unique) if row.choice is not None]
     query_of: dict[Query, int] = {}
-    asked = [query_of.setdefault(_query(unique[index], stop_id), len(query_of)) for index in chosen]
-    sequences, starts = _said_sequences([unique[index] for index in said])
-    branches = [branch_sequences(query) for query in query_of]
-    for group in branches:
-        sequences.extend(group)
-        starts.extend(len(sequence) - 1 for sequence in group)
-    if sequences:
-        logits, places = reader.read(sequences, starts)
+    asked = [query_of.setdefault(_query(unique[index]), len(query_of)) for index in chosen]
+    readings = [_said_reading(unique[index]) for index in said]
+    options = [scorer.readings(query) for query in query_of]
+    flat = readings + [reading for given in options for reading in given]
+    if flat:
+        logits, places = reader.read(flat)
     else:  # nothing was open in any row: zeros, from which backward() still works
-        logits, places = 0.0 * next(reader.network.parameters()).reshape(-1)[:1, None], []
-    columns = max([1, *(len(unique[index].token_ids) for index in said)])
-    slots = np.zeros((len(unique), columns), dtype=np.int64)
-    values = [(logits.new_zeros(1), logits.new_zeros(1))]
+        weight = next(parameter for parameter in reader.network.parameters() if parameter.requires_grad)
+        logits, places = 0.0 * weight.reshape(-1)[:1, None], []
+    slots = np.zeros((len(unique), max([1, *(len(unique[index].token_ids) for index in said)])), dtype=np.int64)
+    values: list[Values] = [(logits.new_zeros(1), logits.new_zeros(1))]
     if said:
         tokens = [unique[index].token_ids for index in said]
-        values.append(_said(logits, tokens, places[: len(said)], temperature))
-        for member, end in zip(said, np.cumsum([len(ids) for ids in tokens]), strict=True):
-            count = len(unique[member].token_ids)
-            slots[member, :count] = np.arange(1 + end - count, 1 + end)
+        values.append(_said(logits, tokens, places[: len(said)], scorer.temperature, constraint))
+        ends = np.cumsum([len(ids) for ids in tokens])
+        for index, ids, end in zip(said, tokens, ends, strict=True):
+            slots[index, : len(ids)] = np.arange(1 + end - len(ids), 1 + end)
     if chosen:
-        rest = np.split(
-            np.concatenate([*places[len(said) :], []]).astype(np.int64), np.cumsum([len(g) for g in branches])[:-1]
-        )
-        picks = np.array([unique[index].choice for index in chosen])
-        result, order = _chosen(logits, list(query_of), rest, np.array(asked), picks, temperature)
-        slots[np.array(chosen)[order], 0] = sum(len(part[0]) for part in values) + np.arange(len(chosen))
-        values.append(result)
-    slots = slots[which]
-    index = torch.from_numpy(slots).to(logits.device)
-    flat = [torch.cat(parts) for parts in zip(*values, strict=True)]
-    return RowLogProbs(flat[0][index], index > 0, flat[1][index])
+        table = scorer.table(logits, list(query_of), group(places[len(said) :], options))
+        slots[chosen, 0] = sum(len(part[0]) for part in values) + np.arange(len(chosen))
+        picks = [unique[index].choice for index in chosen]
+        values.append((table[asked, picks], entropy(table)[asked]))
+    at = torch.from_numpy(slots[which]).to(logits.device)
+    joined = [torch.cat(parts) for parts in zip(*values, strict=True)]
+    return RowLogProbs(joined[0][at], at > 0, joined[1][at])
 
 
-def _query(row: Row, stop_id: int) -> Query:
+def micro_batches(rows: Sequence[Row], tokens: int) -> list[list[int]]:
+    """The numbers of `rows` in pieces of about `tokens` tokens each, beginnings that are alike counted once.
+
+    Rows with like prompts stay together. One row alone may have more than `tokens`.
+    """
+    order = sorted(range(len(rows)), key=lambda index: (rows[index].adapter or "", rows[index].prompt_ids))
+    pieces: list[list[int]] = []
+    size, before = 0, None
+    for index in order:
+        row = rows[index]
+        own = len(row.token_ids) if row.choice is None else sum(map(len, row.option_ids))
+        shared = 0
+        if before is not None and before.adapter == row.adapter:
+            shared = _alike(before.prompt_ids, row.prompt_ids)
+        more = len(row.prompt_ids) - shared + own
+        if not pieces or size + more > tokens:
+            pieces.append([])
+            size, more = 0, len(row.prompt_ids) + own
+        pieces[-1].append(index)
+        size, before = size + more, row
+    return pieces
+
+
+def _alike(one: Ids, other: Ids) -> int:
+    """How many first tokens are the same."""
+    for place, (left, right) in enumerate(zip(one, other, strict=False)):
+        if left != right:
+            return place
+    return min(len(one), len(other))
+
+
+def _query(row: Row) -> Query:
     if row.choice is None or not 0 <= row.choice < len(row.option_ids):
         raise ModelError(f"choice {row.choice} is outside the row's {len(row.option_ids)} options")
-    return row.prompt_ids, option_trie(row.option_ids, stop_id)
+    return Query(row.prompt_ids, row.option_ids, row.adapter)
 
 
-def _said_sequences(rows: Sequence[Row]) -> tuple[list[tuple[int, ...]], list[int]]:
-    """What to read for said rows: all but the last token, and from which place on the logits are wanted."""
-    if any(not row.token_ids for row in rows):
+def _said_reading(row: Row) -> Reading:
+    """All but the last token; logits are wanted from the prompt's last token on."""
+    if not row.token_ids:
         raise ModelError("a said row holds no tokens; a recorded utterance has at least its stop token")
-    return [row.prompt_ids + row.token_ids[:-1] for row in rows], [len(row.prompt_ids) - 1 for row in rows]
+    return Reading(row.prompt_ids + row.token_ids[:-1], len(row.prompt_ids) - 1, row.adapter)
 
 
 def _said(
-    logits: Tensor, tokens: Sequence[tuple[int, ...]], places: Sequence[np.ndarray], temperature: float
-) -> tuple[Tensor, Tensor]:
+    logits: Tensor,
+    tokens: Sequence[Ids],
+    places: Sequence[np.ndarray],
+    temperature: float,
+    constraint: Matcher | None,
+) -> Values:
     """Log-probability and entropy [sum of lengths] of said tokens, each distribution computed once."""
-    states, inverse = np.unique(np.concatenate(places), return_inverse=True)
-    table = (logits[torch.from_numpy(states).to(logits.device)] / temperature).log_softmax(-1)
+    states, first, inverse = np.unique(np.concatenate(places), return_index=True, return_inverse=True)
+    scaled = logits[torch.from_numpy(states).to(logits.device)] / temperature
+    if constraint is not None:
+        allowed = np.concatenate([allowed_along(constraint, ids) for ids in tokens])[first]
+        scaled = scaled.masked_fill(~torch.from_numpy(allowed).to(logits.device), -torch.inf)
+    table = scaled.log_softmax(-1)
     rows = torch.from_numpy(inverse).to(logits.device)
     ids = torch.from_numpy(np.concatenate([np.array(part, dtype=np.int64) for part in tokens])).to(logits.device)
     return table[rows, ids], entropy(table)[rows]
-
-
-def _chosen(
-    logits: Tensor,
-    queries: Sequence[Query],
-    states: Sequence[np.ndarray],
-    asked: np.ndarray,
-    picks: np.ndarray,
-    temperature: float,
-) -> tuple[tuple[Tensor, Tensor], np.ndarray]:
-    """Log-probability and entropy [n] of choices, and the order in which they come: result i is choice order[i].
-
-    `asked` [n]: the query of each choice; `picks` [n]: the option taken.
-    """
-    parts, entropies, order = [], [], []
-    for trie, members in group_by_trie(queries).items():
-        scores = score(logits, trie, np.stack([states[member] for member in members]), temperature)
-        local = np.full(len(queries), -1)
-        local[members] = np.arange(len(members))
-        mine = np.flatnonzero(local[asked] >= 0)
-        rows = torch.from_numpy(local[asked[mine]]).to(logits.device)
-        parts.append(scores[rows, torch.from_numpy(picks[mine]).to(logits.device)])
-        entropies.append(entropy(scores)[rows])
-        order.append(mine)
-    return (torch.cat(parts), torch.cat(entropies)), np.concatenate(order)

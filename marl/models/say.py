@@ -2,126 +2,246 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from marl.models.forest import plant
-from marl.models.forward import Reader
+from marl.models.cache import held_cache
+from marl.models.forward import Reader, Reading
+from marl.models.matcher import Matcher
 from marl.models.records import Ids, Utterance
+from marl.models.stops import StopTexts
+from marl.models.truncation import truncate
+
+CACHE_BYTES = 1 << 30
+"""Memory for keys and values of the rows that are sampled together; larger requests are split."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """A row to say: its `prompt`, at most `budget` tokens, drawn from `rng`, read with `adapter`, kept for `key`."""
+
+    prompt: Ids
+    budget: int
+    rng: np.random.Generator
+    adapter: str | None = None
+    key: Hashable = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """The distribution that tokens are drawn from, and what ends a text.
+
+    Logits are divided by `temperature`, what `constraint` rules out is dropped, then top-k, then top-p; `greedy` takes
+    the likeliest token of it and draws nothing.
+    """
+
+    stop_ids: frozenset[int]
+    stop_texts: StopTexts
+    temperature: float = 1.0
+    greedy: bool = False
+    top_k: int | None = None
+    top_p: float | None = None
+    constraint: Matcher | None = None
+
+    def log_probs(self, logits: Tensor, matchers: Sequence[Matcher]) -> Tensor:
+        """Log-probabilities [S, V] of the next token, as the training pass computes them."""
+        scaled = logits / self.temperature
+        if matchers:
+            allowed = torch.from_numpy(np.stack([matcher.allowed() for matcher in matchers])).to(scaled.device)
+            scaled = scaled.masked_fill(~allowed, -torch.inf)
+        return truncate(scaled, self.top_k, self.top_p).log_softmax(-1)
 
 
 @dataclass(slots=True)
-class _Cache:
-    """Keys and values of S states, and which of them each state sees ([S, P] bool); `depths` [S] tokens read so far."""
-
-    cache: Any
-    visible: np.ndarray
-    depths: np.ndarray
-
-    def select(self, states: np.ndarray) -> None:
-        """Go on with these states only, in this order (one may come several times)."""
-        if len(states) != len(self.depths) or (states != np.arange(len(states))).any():
-            self.cache.batch_select_indices(torch.from_numpy(states).to(self.cache.layers[0].keys.device))
-            self.visible, self.depths = self.visible[states], self.depths[states]
+class _Row:
+    speech: Speech
+    state: int
+    tokens: list[int] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    complete: bool = False
 
 
-def say(
-    reader: Reader,
-    prompts: Sequence[Ids],
-    budgets: Sequence[int],
-    rngs: Sequence[np.random.Generator],
-    stop_ids: frozenset[int],
-    *,
-    temperature: float,
-    greedy: bool,
-) -> list[Utterance]:
-    """Sample after each prompt until a stop token or the budget; see `LanguageModel.say`.
+def say(reader: Reader, speeches: Sequence[Speech], sampling: Sampling) -> list[Utterance]:
+    """Sample after each prompt until a stop or the budget; see `LanguageModel.say`.
 
     Rows with the same prompt that have sampled the same tokens are one state of the network, computed once.
     """
-    number: dict[Ids, int] = {}
-    state = np.array([number.setdefault(prompt, len(number)) for prompt in prompts])
-    tokens: list[list[int]] = [[] for _ in prompts]
-    scores: list[list[float]] = [[] for _ in prompts]
-    alive = [row for row, budget in enumerate(budgets) if budget > 0]
+    utterances: list[Utterance] = []
     with torch.inference_mode():
-        logits, cache = _prefill(reader, list(number))
+        for part in _parts(speeches, reader.token_bytes):
+            utterances += _say(reader, part, sampling)
+    return utterances
+
+
+def _parts(speeches: Sequence[Speech], token_bytes: int) -> Iterator[Sequence[Speech]]:
+    """The rows in pieces whose keys and values fit into CACHE_BYTES (one row may need more)."""
+    start, longest = 0, 0
+    for index, speech in enumerate(speeches):
+        longest = max(longest, len(speech.prompt) + speech.budget)
+        if index > start and (index - start + 1) * longest * token_bytes > CACHE_BYTES:
+            yield speeches[start:index]
+            start, longest = index, len(speech.prompt) + speech.budget
+    if start < len(speeches):
+        yield speeches[start:]
+
+
+def _say(reader: Reader, speeches: Sequence[Speech], sampling: Sampling) -> list[Utterance]:
+    number: dict[tuple[Ids, str | None], int] = {}
+    rows = [_Row(each, number.setdefault((each.prompt, each.adapter), len(number))) for each in speeches]
+    first = [next(row.speech for row in rows if row.state == state) for state in range(len(number))]
+    alive = [row for row in rows if row.speech.budget > 0]
+    if alive:
+        logits, states = _prefill(reader, first, len(rows), max(each.budget for each in speeches))
+        states.matchers = [] if sampling.constraint is None else [sampling.constraint] * len(first)
         while alive:
-            table, pick = _distribution(logits, temperature, greedy)
-            parents: dict[tuple[int, int], int] = {}
-            going = []
-            for row in alive:
-                at = int(state[row])
-                token = pick(at, rngs[row])
-                tokens[row].append(token)
-                scores[row].append(float(table[at, token]))
-                if token not in stop_ids and len(tokens[row]) < budgets[row]:
-                    state[row] = parents.setdefault((at, token), len(parents))
-                    going.append(row)
-            alive = going
+            _draw(alive, sampling.log_probs(logits, states.matchers), sampling)
+            alive = [row for row in alive if not row.complete and len(row.tokens) < row.speech.budget]
             if alive:
-                cache.select(np.array([at for at, _ in parents]))
-                logits = _step(reader, cache, np.array([token for _, token in parents]))
-    return [Utterance(tuple(ids), tuple(values)) for ids, values in zip(tokens, scores, strict=True)]
+                logits = states.step(states.follow(alive))
+    return [
+        Utterance(tuple(row.tokens), tuple(row.scores), sampling.stop_texts.cut(row.tokens), row.complete)
+        for row in rows
+    ]
 
 
-def _distribution(logits: Tensor, temperature: float, greedy: bool) -> tuple[np.ndarray, Any]:
-    """Log-probabilities [S, V] as the training pass computes them, and the function (state, rng) -> token."""
-    table = (logits / temperature).log_softmax(-1).cpu().numpy()
-    if greedy:
-        best = table.argmax(-1)
-        return table, lambda at, rng: int(best[at])
-    cumulative = np.exp(table.astype(np.float64)).cumsum(-1)
-
-    def pick(at: int, rng: np.random.Generator) -> int:
-        row = cumulative[at]
-        return min(int(row.searchsorted(rng.random() * row[-1], side="right")), len(row) - 1)
-
-    return table, pick
-
-
-def _prefill(reader: Reader, prompts: Sequence[Ids]) -> tuple[Tensor, _Cache]:
-    """Logits [S, V] after each of S prompts, and their keys and values, shared prefixes read once."""
-    from transformers import DynamicCache
-
-    forest = plant(prompts, pair_cost=reader.pair_cost, share=reader.share)
-    length = max(len(tree.token_ids) for tree in forest.trees)
-    states, cache = reader.states(forest.trees, length, DynamicCache())
-    last = np.array([path[-1] for path in forest.places])
-    logits = reader.logits(states.flatten(0, 1), torch.from_numpy(forest.tree_of * length + last).to(reader.device))
-    depths = np.array([len(prompt) for prompt in prompts])
-    places = np.zeros((len(prompts), int(depths.max())), dtype=np.int64)
-    for index, path in enumerate(forest.places):
-        places[index, : len(path)] = path
-    visible = np.arange(places.shape[1]) < depths[:, None]
-    if (
-        len(forest.trees) != len(prompts)
-        or (forest.tree_of != np.arange(len(prompts))).any()
-        or places.shape[1] != length
-    ):
-        rows, columns = (
-            torch.from_numpy(forest.tree_of).to(reader.device)[:, None],
-            torch.from_numpy(places).to(reader.device),
-        )
-        for layer in cache.layers:
-            layer.keys = layer.keys.transpose(1, 2)[rows, columns].transpose(1, 2)
-            layer.values = layer.values.transpose(1, 2)[rows, columns].transpose(1, 2)
-    return logits, _Cache(cache, visible, depths)
+def _draw(rows: Sequence[_Row], table: Tensor, sampling: Sampling) -> None:
+    """Give each row its next token from its state's log-probabilities [S, V]: one draw of its own stream, inverted."""
+    states = torch.tensor([row.state for row in rows], device=table.device)
+    if sampling.greedy:
+        tokens = table.argmax(-1)[states]
+    else:
+        cumulative = table.double().exp().cumsum(-1)
+        draws = torch.tensor([row.speech.rng.random() for row in rows], dtype=torch.float64).to(table.device)
+        limits = (draws * cumulative[states, -1])[:, None]
+        tokens = torch.searchsorted(cumulative[states], limits, right=True)[:, 0].clamp(max=table.shape[1] - 1)
+    scores = table[states, tokens]
+    for row, token, score in zip(rows, tokens.tolist(), scores.tolist(), strict=True):
+        row.tokens.append(token)
+        row.scores.append(score)
+        row.complete = token in sampling.stop_ids or sampling.stop_texts.reached(row.tokens)
 
 
-def _step(reader: Reader, cache: _Cache, tokens: np.ndarray) -> Tensor:
-    """Read one more token in every state; logits [S, V]."""
-    cache.visible = np.concatenate([cache.visible, np.ones((len(tokens), 1), dtype=bool)], axis=1)
-    inputs = {
-        "input_ids": torch.from_numpy(tokens)[:, None].to(reader.device),
-        "position_ids": torch.from_numpy(cache.depths)[:, None].to(reader.device),
-        "attention_mask": reader.mask(cache.visible)[:, None, None],
-    }
-    cache.depths = cache.depths + 1
-    states, cache.cache = reader.call(inputs, cache.cache)
-    return reader.logits(states[:, -1], torch.arange(len(tokens), device=reader.device))
+class _States:
+    """The S states that sampling is in: rows of the cache, what each sees, how far each has read.
+
+    A state that ends is overwritten by the last one, and one that goes on in several ways is copied to a free row
+    behind: nothing else moves.
+    """
+
+    def __init__(self, reader: Reader, cache: Any, lengths: np.ndarray, adapters: list[str | None]) -> None:
+        self.reader = reader
+        self.cache = cache
+        self.depths = lengths
+        self.adapters = adapters
+        self.matchers: list[Matcher] = []
+        self.padded = bool((lengths != lengths.max()).any())
+        self.prompt = int(lengths.max())
+        self.lengths = lengths.copy()
+
+    def follow(self, rows: Sequence[_Row]) -> np.ndarray:
+        """Give each living row the state that its last token leads to. Returns that token for each state."""
+        ways: dict[int, dict[int, list[_Row]]] = {}
+        for row in rows:
+            ways.setdefault(row.state, {}).setdefault(row.tokens[-1], []).append(row)
+        homes: dict[int, list[_Row]] = {}
+        for state, nexts in ways.items():
+            homes[state], *others = nexts.values()
+            for going in others:  # before the state itself goes on
+                self._copy(state, len(self.depths))
+                homes[len(self.depths) - 1] = going
+        free = [state for state in range(len(self.depths)) if state not in homes]
+        for hole in free:
+            last = max(homes)
+            if hole > last:
+                break
+            self._copy(last, hole)
+            homes[hole] = homes.pop(last)
+        count = len(homes)
+        self._narrow(count)
+        tokens = np.zeros(count, dtype=np.int64)
+        for state, going in homes.items():
+            tokens[state] = going[0].tokens[-1]
+            for row in going:
+                row.state = state
+        if self.matchers:
+            self.matchers = [matcher.advance(int(token)) for matcher, token in zip(self.matchers, tokens, strict=True)]
+        return tokens
+
+    def _copy(self, source: int, target: int) -> None:
+        for layer in self.cache.layers:
+            layer.copy_row(source, target)
+        if target == len(self.depths):
+            self.depths, self.lengths = (np.append(part, part[source]) for part in (self.depths, self.lengths))
+            self.adapters.append(self.adapters[source])
+            self.matchers += self.matchers[source : source + 1]
+            return
+        self.depths[target], self.lengths[target] = self.depths[source], self.lengths[source]
+        self.adapters[target] = self.adapters[source]
+        if self.matchers:
+            self.matchers[target] = self.matchers[source]
+
+    def _narrow(self, count: int) -> None:
+        for layer in self.cache.layers:
+            layer.rows = count
+        self.depths, self.lengths = self.depths[:count], self.lengths[:count]
+        del self.adapters[count:], self.matchers[count:]
+
+    def step(self, tokens: np.ndarray) -> Tensor:
+        """Read one more token in every state; logits [S, V]."""
+        reader, count = self.reader, len(tokens)
+        inputs = {
+            "input_ids": torch.from_numpy(tokens)[:, None].to(reader.device),
+            "position_ids": torch.from_numpy(self.depths)[:, None].to(reader.device),
+        }
+        if self.padded:
+            columns = np.arange(self.cache.get_seq_length() + 1)
+            visible = (columns < self.lengths[:, None]) | (columns >= self.prompt)
+            inputs["attention_mask"] = reader.mask(visible)[:, None, None]
+        self.depths = self.depths + 1
+        with reader.adapters.active(self.adapters):
+            states = reader.call(inputs, self.cache)
+            return reader.logits(states[:, -1], np.arange(count))
+
+
+def _prefill(reader: Reader, speeches: Sequence[Speech], rows: int, room: int) -> tuple[Tensor, _States]:
+    """Logits [S, V] after each of S prompts, and their states with room for `rows` states and `room` tokens more."""
+    readings = [
+        Reading(each.prompt, len(each.prompt) - 1, each.adapter, each.key, len(each.prompt)) for each in speeches
+    ]
+    forest = reader.plan(readings)
+    lengths = np.array([len(each.prompt) for each in speeches])
+    longest = int(lengths.max())
+    layers: list[tuple[Tensor, Tensor]] = []
+    logits: Tensor | None = None
+    for layout, states, pairs in reader.passes(readings, forest, cached=True):
+        row_of = {int(number): row for row, number in enumerate(layout.numbers)}
+        mine = [index for index, tree in enumerate(forest.tree_of) if int(tree) in row_of]
+        where = np.array([row_of[int(forest.tree_of[index])] for index in mine])
+        columns = np.zeros((len(mine), longest), dtype=np.int64)
+        for place, index in enumerate(mine):
+            columns[place, : lengths[index]] = layout.columns[where[place]][forest.places[index]]
+        last = columns[np.arange(len(mine)), lengths[mine] - 1] - layout.kept
+        found = reader.logits(states.flatten(0, 1), where * states.shape[1] + last)
+        if logits is None:
+            logits = found.new_zeros(len(speeches), found.shape[1])
+            layers = [
+                (_buffer(keys, rows, longest + room), _buffer(values, rows, longest + room)) for keys, values in pairs
+            ]
+        own = torch.tensor(mine, device=reader.device)
+        logits[own] = found
+        at, column = torch.from_numpy(where).to(reader.device)[:, None], torch.from_numpy(columns).to(reader.device)
+        for target, pair in zip(layers, pairs, strict=True):
+            for buffer, part in zip(target, pair, strict=True):
+                buffer[own, :, :longest] = part.transpose(1, 2)[at, column].transpose(1, 2)
+    assert logits is not None
+    cache = held_cache(layers, rows=len(speeches), filled=longest)
+    return logits, _States(reader, cache, lengths, [each.adapter for each in speeches])
+
+
+def _buffer(like: Tensor, rows: int, columns: int) -> Tensor:
+    return like.new_zeros(rows, like.shape[1], columns, like.shape[3])

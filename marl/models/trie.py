@@ -30,7 +30,8 @@ class OptionTrie:
     route_mask: np.ndarray
 
 
-def _check(options: Sequence[Ids]) -> None:
+def check_options(options: Sequence[Ids]) -> None:
+    """Raise ModelError for an empty list, an option without tokens, and options with the same tokens."""
     if not options:
         raise ModelError("choose was given an empty option list; give at least one legal text")
     for index, option in enumerate(options):
@@ -50,7 +51,7 @@ def option_trie(options: tuple[Ids, ...], stop_id: int) -> OptionTrie:
 
     Raises ModelError for an empty list, an option without tokens, and options with the same tokens.
     """
-    _check(options)
+    check_options(options)
     children: dict[Ids, dict[int, int]] = {}
     interior = {option[:depth] for option in options for depth in range(len(option))}
     ended = [(*option, stop_id) if option in interior else option for option in options]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from marl.models import Row
-from marl.models.choose import entropy
+from marl.models.scoring import entropy
 
 LISTS = {
     "one token each": ((10,), (11,), (12,)),

@@ -11,7 +11,7 @@ def read_back(forest, index):
     """The sequence that a place in the forest stands for, by what its last token can see."""
     tree = forest.trees[forest.tree_of[index]]
     last = forest.places[index][-1]
-    seen = np.arange(last + 1) if tree.visible is None else np.flatnonzero(tree.visible[last])
+    seen = np.flatnonzero(tree.sees(np.array([last]))[0])
     return seen, tree.token_ids[seen], tree.depths[seen]
 
 
@@ -37,6 +37,15 @@ def test_free_attention_puts_every_distinct_prefix_once(sequences):
 @given(sequence_lists)
 def test_without_sharing_no_row_branches(sequences):
     assert all(tree.visible is None for tree in plant(sequences, pair_cost=0.0, share=False).trees)
+
+
+@given(sequence_lists)
+def test_the_trunk_is_a_plain_sequence_and_no_longer_one_is(sequences):
+    for tree in plant(sequences, pair_cost=0.0).trees:
+        assert tree.depths[: tree.trunk].tolist() == list(range(tree.trunk))
+        assert (tree.visible is None) == (tree.trunk == len(tree.depths))
+        if tree.visible is not None:
+            assert tree.depths[tree.trunk] < tree.trunk
 
 
 def test_costly_attention_keeps_rows_apart():
