@@ -5,7 +5,7 @@
 time    32 rows over 8 adapters against 32 rows of one adapter: reading (log-probabilities of replies of 8 tokens to
         prompts of 64), `choose` over 8 options, `say` of 8 tokens, training (reading and backward, base frozen). The
         same for peft where it is installed: its own mixed batch (`adapter_names=`), and one batch an adapter.
-memory  peak of a process with a random base of 103 M parameters above the same process without: one agent, 8 agents
+memory  peak of a process with a random base of 105 M parameters above the same process without: one agent, 8 agents
         on one base, 8 full copies, on the same 8 rows.
 
 Before timing, a mixed batch is checked to give every row what its adapter alone gives, with adapters that change the

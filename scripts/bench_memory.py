@@ -37,6 +37,9 @@ AXES = {
 SMALL = "16/4/2"
 """The case of the warm-up, and of the check that all ways give the same answer."""
 
+MMAP_THRESHOLD, LARGE_BYTES = -3, 1 << 16
+"""glibc's number for the size from which memory is mapped on its own, and that size."""
+
 PLACE = {"prompt": 0, "options": 1, "batch": 2}
 PHASES = {"acting": acting_ways, "training": training_ways}
 
@@ -64,8 +67,13 @@ def resident(field: str) -> float:
 
 
 def peak(call: Callable[[], Any]) -> float:
-    """MiB that one call takes at most above what the process holds before it (Linux only)."""
-    ctypes.CDLL(None).malloc_trim(0)
+    """MiB that one call takes at most above what the process holds before it (Linux with glibc only).
+
+    Freed tensors go back to the system at once, so that what the allocator happens to keep is not counted.
+    """
+    c_library = ctypes.CDLL(None)
+    c_library.mallopt(MMAP_THRESHOLD, LARGE_BYTES)
+    c_library.malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
     before = resident("VmRSS")
     call()
