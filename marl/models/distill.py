@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -19,15 +18,18 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from marl.errors import ModelError
-from marl.models.choose import branch_sequences, group_by_trie, score
-from marl.models.forward import Reader
+from marl.models.choose import group
+from marl.models.forward import Reading
 from marl.models.language_model import LanguageModel
 from marl.models.records import Row
-from marl.models.trie import option_trie
+from marl.models.scoring import Query, Scorer
 from marl.seeding import seed_of, stream
 
 MLP_WIDTHS = 2
 """Width of the student's feed-forward layers, in widths of the network."""
+
+REMEMBERED = 1 << 27
+"""Numbers of the teacher's distributions that are kept in memory, half a gigabyte."""
 
 HEAD_WIDTH = 32
 """Width of one attention head of the student, where the network's width allows it."""
@@ -71,41 +73,48 @@ def new_student(teacher: LanguageModel, *, layers: int, width: int, seed: int) -
     return LanguageModel(network, teacher.tokenizer, f"student of {teacher.name}")
 
 
-def distributions(reader: Reader, rows: Sequence[Row], stop_id: int, temperature: float) -> list[Tensor]:
-    """Log-probabilities of every decision in `rows`, as tables [decisions, answers] whose order `rows` alone decides.
+def distributions(model: LanguageModel, rows: Sequence[Row], temperature: float) -> list[Tensor]:
+    """Log-probabilities of the decisions in each row, [decisions, answers]: one decision for a choice among options,
+    one for each token of a said text, whose answers are the vocabulary. Differentiable.
 
-    The first table holds all said tokens (answers: the vocabulary), then comes one for each different set of options.
-    Differentiable. Raises ModelError for no rows, and for a row without tokens and without options.
+    Raises ModelError for no rows, and for a row without tokens and without options.
     """
     said = [row for row in rows if not row.option_ids]
-    queries = [(row.prompt_ids, option_trie(row.option_ids, stop_id)) for row in rows if row.option_ids]
+    queries = [Query(row.prompt_ids, row.option_ids, row.adapter) for row in rows if row.option_ids]
     if not rows or any(not row.token_ids for row in said):
         raise ModelError("there is no decision to compare: give rows with said tokens or with options")
-    sequences = [row.prompt_ids + row.token_ids[:-1] for row in said]
-    starts = [len(row.prompt_ids) - 1 for row in said]
-    branches = [branch_sequences(query) for query in queries]
-    for group in branches:
-        sequences += group
-        starts += [len(sequence) - 1 for sequence in group]
-    if not sequences:  # one option everywhere: certain for every network
-        return []
-    logits, places = reader.read(sequences, starts)
-    tables = []
-    if said:
-        where = torch.from_numpy(np.concatenate(places[: len(said)])).to(logits.device)
-        tables.append((logits[where] / temperature).log_softmax(-1))
-    ends = len(said) + np.cumsum([0, *map(len, branches)])
-    states = [np.concatenate([*places[a:b], []]).astype(np.int64) for a, b in pairwise(ends)]
-    for trie, members in group_by_trie(queries).items():
-        if trie.paths:
-            tables.append(score(logits, trie, np.stack([states[member] for member in members]), temperature))
-    return tables
+    scorer = Scorer("step", model.stop_id, temperature, len)
+    readings = [Reading(row.prompt_ids + row.token_ids[:-1], len(row.prompt_ids) - 1, row.adapter) for row in said]
+    options = [scorer.readings(query) for query in queries]
+    flat = readings + [reading for given in options for reading in given]
+    logits, places = model.reader.read(flat) if flat else (torch.zeros(1, 1), [])
+    wanted = [torch.from_numpy(where).to(logits.device) for where in places[: len(said)]]
+    tokens = iter([(logits[where] / temperature).log_softmax(-1) for where in wanted])
+    chosen = iter(scorer.table(logits, queries, group(places[len(said) :], options)) if queries else ())
+    return [next(chosen)[None, : len(row.option_ids)] if row.option_ids else next(tokens) for row in rows]
 
 
 def divergence(teacher: Sequence[Tensor], student: Sequence[Tensor]) -> Tensor:
     """KL(teacher || student) of each decision, [decisions] in nats."""
-    parts = [(given.exp() * (given - learned)).sum(-1) for given, learned in zip(teacher, student, strict=True)]
-    return torch.cat(parts) if parts else torch.zeros(1)
+    return torch.cat([(one.exp() * (one - two)).sum(-1) for one, two in zip(teacher, student, strict=True)])
+
+
+class _Remembered:
+    """The distributions of a model that does not change, each computed once while there is room to keep it."""
+
+    def __init__(self, model: LanguageModel, temperature: float) -> None:
+        self._model, self._temperature, self._room = model, temperature, REMEMBERED
+        self._known: dict[Row, Tensor] = {}
+
+    def __call__(self, rows: Sequence[Row]) -> list[Tensor]:
+        new = list({row: None for row in rows if row not in self._known})
+        with torch.no_grad():
+            found = dict(zip(new, distributions(self._model, new, self._temperature) if new else (), strict=True))
+        for row, table in found.items():
+            if table.numel() <= self._room:
+                self._known[row] = table
+                self._room -= table.numel()
+        return [self._known[row] if row in self._known else found[row] for row in rows]
 
 
 def distill(
@@ -122,24 +131,22 @@ def distill(
 ) -> list[float]:
     """Change `student` in place by `steps` steps of Adam on batches of `rows`; returns the mean KL of each batch.
 
-    A row is drawn as often as it was recorded. The learning rate falls linearly to a tenth. `on_step(step, kl)` is
-    called after each step, counting from 1. Raises ModelError where there is nothing to learn from.
+    A row is drawn in proportion to the square root of how often it was recorded, so that rare ones are learned too.
+    The learning rate falls linearly to a tenth. `on_step(step, kl)` is called after each step, counting from 1.
+    Raises ModelError where there is nothing to learn from.
     """
-    counts = Counter(replace(row, choice=None, token_ids=()) if row.option_ids else row for row in rows)
-    lessons = [row for row in counts if row.token_ids or len(row.option_ids) > 1]
-    if not lessons:
+    counts = Counter(_decision(row) for row in rows if len(row.option_ids) != 1)
+    if not counts:
         raise ModelError(f"{len(rows)} recorded decisions leave nothing to learn: none was said, none had two options")
-    weights = np.array([counts[row] for row in lessons], dtype=np.float64)
-    rng = stream(seed, "distill")
+    lessons, weights = list(counts), np.sqrt(list(counts.values()))
+    rng, wanted = stream(seed, "distill"), _Remembered(teacher, temperature)
     optimizer = torch.optim.Adam(student.network.parameters(), lr=lr)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.1, total_iters=max(1, steps))
     history = []
     for step in range(1, steps + 1):
         drawn = [lessons[i] for i in rng.choice(len(lessons), size=batch, p=weights / weights.sum())]
-        with torch.no_grad():
-            wanted = distributions(teacher.reader, drawn, teacher.stop_id, temperature)
-        given = distributions(student.reader, drawn, student.stop_id, temperature)
-        loss = divergence(wanted, given).mean()
+        given = distributions(student, [replace(row, adapter=None) for row in drawn], temperature)
+        loss = divergence(wanted(drawn), given).mean()
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(student.network.parameters(), 1.0)
@@ -150,19 +157,24 @@ def distill(
     return history
 
 
+def _decision(row: Row) -> Row:
+    """`row` without what was picked, which says nothing about the distribution over its options."""
+    return replace(row, choice=None, token_ids=()) if row.option_ids else row
+
+
 def agreement(
     teacher: LanguageModel, other: LanguageModel, rows: Sequence[Row], *, temperature: float, batch: int = 256
 ) -> Agreement:
-    """How near `other` is to `teacher` on the decisions in `rows`, read `batch` at a time.
-
-    A decision with one option is left out. Raises ModelError for no rows.
+    """How near `other` is to `teacher` on the decisions in `rows`, read `batch` at a time; rows with one option are
+    left out. An adapter that a row names is the teacher's.
     """
+    open_rows = [row for row in rows if len(row.option_ids) != 1]
     same, kl = [], []
     with torch.no_grad():
-        for start in range(0, max(1, len(rows)), batch):
-            part = rows[start : start + batch]
-            one = distributions(teacher.reader, part, teacher.stop_id, temperature)
-            two = distributions(other.reader, part, other.stop_id, temperature)
+        for start in range(0, len(open_rows), batch):
+            part = open_rows[start : start + batch]
+            one = distributions(teacher, part, temperature)
+            two = distributions(other, [replace(row, adapter=None) for row in part], temperature)
             kl.append(divergence(one, two))
             same += [a.argmax(-1) == b.argmax(-1) for a, b in zip(one, two, strict=True)]
     if not same:

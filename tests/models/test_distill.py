@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -60,16 +62,24 @@ def test_impossible_shapes_are_refused(llama, layers, width):
 def test_choices_are_those_of_choose_and_tokens_those_of_the_network(model, plain_log_probs, prompts):
     rows = recorded(model, prompts[:4])
     with torch.no_grad():
-        said, *chosen = distributions(model.reader, rows, model.stop_id, 0.7)
-    expected = [
-        plain_log_probs(model.network, row.prompt_ids + row.token_ids[:count], 0.7).detach()
-        for row in rows[:4]
-        for count in range(len(row.token_ids))
-    ]
-    torch.testing.assert_close(said, torch.stack(expected), atol=1e-4, rtol=0)
-    given = model.choose(prompts[:4], [LAST, OPTIONS, LAST, OPTIONS], temperature=0.7)
-    np.testing.assert_allclose(chosen[0], [given[0], given[2]], atol=1e-5)
-    np.testing.assert_allclose(chosen[1], [given[1], given[3]], atol=1e-5)
+        tables = distributions(model, rows, 0.7)
+    for row, table in zip(rows[:4], tables, strict=False):
+        assert len(table) == len(row.token_ids)
+        for count, given in enumerate(table):
+            expected = plain_log_probs(model.network, row.prompt_ids + row.token_ids[:count], 0.7).detach()
+            torch.testing.assert_close(given, expected, atol=1e-4, rtol=0)
+    expected = model.choose(prompts[:4], [LAST, OPTIONS, LAST, OPTIONS], temperature=0.7)
+    for given, table in zip(expected, tables[4:], strict=True):
+        np.testing.assert_allclose(table[0], given, atol=1e-5)
+
+
+def test_the_order_of_rows_is_kept(model, prompts):
+    rows = recorded(model, prompts[:4])
+    order = [5, 0, 6, 3, 1, 7, 2, 4]
+    with torch.no_grad():
+        there, here = distributions(model, rows, 1.0), distributions(model, [rows[i] for i in order], 1.0)
+    for index, table in zip(order, here, strict=True):
+        torch.testing.assert_close(table, there[index], atol=1e-5, rtol=0)
 
 
 def test_divergence_is_that_of_the_definition():
@@ -78,7 +88,6 @@ def test_divergence_is_that_of_the_definition():
     floor = 1e-30
     given = divergence([p.clamp_min(floor).log()], [q.log()])
     np.testing.assert_allclose(given, expected, atol=1e-6)
-    assert divergence([], []).sum() == 0
 
 
 def test_a_model_agrees_with_itself_and_not_with_a_random_student(llama, prompts):
@@ -117,6 +126,34 @@ def test_the_teacher_is_left_as_it_was(llama, prompts):
     assert all(kl > 0 for _, kl in steps)
 
 
+def test_what_the_teacher_gives_is_computed_once_and_the_same_without_room_to_keep_it(llama, prompts, monkeypatch):
+    rows, reads = recorded(llama, prompts[:6]), []
+    read = llama.reader.read
+    monkeypatch.setattr(llama.reader, "read", lambda readings: reads.append(len(readings)) or read(readings))
+    kept = untrained(llama)
+    distill(llama, kept, rows, steps=12, batch=32)
+    assert len(reads) < 6, "12 rows are soon all known"
+    reads.clear()
+    monkeypatch.setattr("marl.models.distill.REMEMBERED", 0)
+    forgotten = untrained(llama)
+    distill(llama, forgotten, rows, steps=12, batch=32)
+    assert len(reads) == 12
+    torch.testing.assert_close(kept.network.state_dict(), forgotten.network.state_dict(), atol=1e-3, rtol=0)
+
+
+def test_an_adapter_of_the_teacher_is_what_is_taught(llama, prompts):
+    llama.add_adapter("loud", rank=4)
+    for name, parameter in llama.adapter_parameters("loud").items():
+        if "lora_B" in name:
+            parameter.data.normal_(std=0.5, generator=torch.Generator().manual_seed(0))
+    base = recorded(llama, prompts)[len(prompts) :]
+    loud = [replace(row, adapter="loud") for row in base]
+    student = untrained(llama)
+    distill(llama, student, loud, steps=80, batch=32, lr=5e-3)
+    with_it, without = (agreement(llama, student, rows, temperature=1.0).kl for rows in (loud, base))
+    assert with_it < without / 2
+
+
 def test_the_same_seed_gives_the_same_student(llama, prompts):
     rows = recorded(llama, prompts[:8])
     one, two, other = (untrained(llama) for _ in range(3))
@@ -141,7 +178,9 @@ def test_rows_without_a_decision_are_refused(llama):
     with pytest.raises(ModelError, match="nothing to learn"):
         distill(llama, untrained(llama), [Row((5, 6), (), ((10,),), 0)], steps=1)
     with pytest.raises(ModelError, match="no decision"):
-        distributions(llama.reader, [], llama.stop_id, 1.0)
+        distributions(llama, [], 1.0)
+    with pytest.raises(ModelError, match="no decision"):
+        distributions(llama, [Row((5, 6))], 1.0)
     assert agreement(llama, llama, [Row((5, 6), (), ((10,),), 0)], temperature=1.0).decisions == 0
 
 
