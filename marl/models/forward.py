@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from marl.errors import ModelError
+from marl.models import trials
 from marl.models.adapters import Adapters
 from marl.models.cache import Pair, empty_cache, held_cache
 from marl.models.forest import Forest, plant
-from marl.models.layout import Layout, layouts
+from marl.models.layout import TRUNK, Layout, layouts
 from marl.models.prefixes import Prefixes
 from marl.models.records import Ids
 
@@ -39,9 +40,10 @@ class Reading:
 class Reader:
     """Reads token sequences with a causal network (any Hugging Face causal LM), in evaluation mode, without dropout.
 
-    `split` says whether the output embedding applied to the inner model's hidden states gives the network's own
-    logits, so that it need be applied only where logits are wanted; `share` whether the network takes a tree
-    attention mask, so that shared prefixes are computed once. Both are found out by a trial on construction.
+    Trials on construction find out what the network can do (`marl.models.trials`). `split`: the output embedding
+    applied to the inner model's hidden states gives the network's own logits, so that it need be applied only where
+    logits are wanted. `share`: the network takes a tree attention mask, so that shared prefixes are computed once.
+    `cached`: it goes on from keys and values, so that a token need not be read again to say the next one.
     """
 
     def __init__(self, network: Any, precision: Precision = None) -> None:
@@ -56,10 +58,8 @@ class Reader:
         config = network.config.get_text_config()
         self.pair_cost = 1.0 / (2.0 * (getattr(config, "hidden_size", None) or 512))
         self.soft_cap = getattr(config, "final_logit_softcapping", None)
-        self.split = self.share = False
-        with torch.inference_mode():
-            self.split = self.head is not None and self._agrees("split")
-            self.share = self._agrees("share")
+        self.split = self.share = self.cached = False
+        trials.run(self)
 
     @property
     def vocabulary(self) -> int:
@@ -126,7 +126,7 @@ class Reader:
             for index, tree, path in zip(members, part.tree_of, part.places, strict=True):
                 forest.tree_of[index], forest.places[index] = tree + len(forest.trees), path
             forest.trees += part.trees
-        if self.share and any(reading.key is not None for reading in readings):
+        if self.share and self.cached and any(reading.key is not None for reading in readings):
             self._recall(readings, forest)
         return forest
 
@@ -149,9 +149,9 @@ class Reader:
 
         `states` are logits where `split` is False. Prompts with a key are kept once all calls are made.
         """
-        keeping = self.share and any(reading.key is not None for reading in readings)
+        keeping = self.share and self.cached and any(reading.key is not None for reading in readings)
         kept: dict[int, np.ndarray] = {}
-        for layout in layouts(forest.trees):
+        for layout in layouts(forest.trees, TRUNK if self.share and self.cached else None):
             states, pairs = self._call(layout, cached or keeping)
             if keeping:
                 self._keep(readings, forest, layout, pairs, kept)
@@ -234,6 +234,10 @@ class Reader:
         states: Tensor = out.last_hidden_state if self.split else out.logits
         return states
 
+    def capped(self, logits: Tensor) -> Tensor:
+        """What the network makes of the output embedding's logits: Gemma's soft cap, where it has one."""
+        return logits if self.soft_cap is None else torch.tanh(logits / self.soft_cap) * self.soft_cap
+
     def logits(self, states: Tensor, where: np.ndarray) -> Tensor:
         """Logits [M, V] of the `states` [N, H] at `where` [M], in float32 at least. Raises ModelError if not finite."""
         states = states.index_select(0, torch.from_numpy(where).to(states.device))
@@ -241,34 +245,14 @@ class Reader:
             with torch.autocast(self.device.type, self.precision, enabled=self.precision is not None):
                 states = self.head(states)
         logits = states.float() if states.dtype in (torch.float16, torch.bfloat16) else states
-        if self.split and self.soft_cap:
-            logits = self.soft_cap * torch.tanh(logits / self.soft_cap)
+        if self.split:
+            logits = self.capped(logits)
         if not torch.isfinite(logits.detach().sum()):
             raise ModelError(
                 "the network's logits are not finite (NaN or infinity): its weights or inputs are damaged; load an "
                 "earlier checkpoint, or lower the learning rate if this happened in training"
             )
         return logits
-
-    def _agrees(self, what: str) -> bool:
-        """Whether the network with `what` switched on gives the logits that it gives without, on a tiny input."""
-        vocabulary = self.network.get_input_embeddings().weight.shape[0]
-        token = [1 + (7 * index) % (vocabulary - 1) for index in range(8)]
-        sequences = [tuple(token[:4]), tuple(token[:6]), (*token[:4], *token[6:]), (*token[:5], token[7])]
-        readings = [Reading(sequence, len(sequence) - 1) for sequence in sequences]
-        expected, rows = self.read(readings)
-        setattr(self, what, True)
-        pair_cost, self.pair_cost = self.pair_cost, 0.0
-        try:
-            given, other = self.read(readings)
-        except (ModelError, RuntimeError, ValueError, TypeError):
-            return False
-        finally:
-            setattr(self, what, False)
-            self.pair_cost = pair_cost
-        expected, given = expected[np.concatenate(rows)], given[np.concatenate(other)]
-        exact = self.precision is None and self.network.dtype in (torch.float32, torch.float64)
-        return bool((expected - given).abs().max() <= (1e-4 if exact else 5e-2) * (1 + expected.abs().max()))
 
 
 def _column_major(network: Any) -> None:

@@ -234,7 +234,10 @@ class LanguageModel:
 def _context(network: PreTrainedModel) -> int:
     """Tokens that the network reads with full attention: its positions, or its sliding window where that is shorter."""
     config = network.config.get_text_config()
-    limits = [getattr(config, key, None) for key in ("max_position_embeddings", "n_positions", "sliding_window")]
+    limits = [
+        getattr(config, key, None)
+        for key in ("max_position_embeddings", "n_positions", "sliding_window", "window_size")
+    ]
     return min([limit for limit in limits if isinstance(limit, int)], default=2**31)
 
 

@@ -20,7 +20,7 @@ PASS_OVERHEAD = 192
 
 
 TRUNK = 512
-"""Tokens from which on a trunk goes first, by itself: causal attention needs no mask and does half the work."""
+"""Tokens from which on a trunk should go first, by itself: causal attention needs no mask and does half the work."""
 
 
 @dataclass(slots=True)
@@ -48,11 +48,11 @@ class Layout:
         return 0 if self.slots is None else self.slots.shape[1]
 
 
-def layouts(trees: Sequence[Tree]) -> list[Layout]:
-    """The calls that compute `trees`, rows of like size together."""
+def layouts(trees: Sequence[Tree], long: int | None = None) -> list[Layout]:
+    """The calls that compute `trees`, rows of like size together. A trunk of `long` tokens goes first, by itself."""
     kept = np.array([0 if tree.slots is None else int((tree.slots >= 0).sum()) for tree in trees])
     fresh = np.array([len(tree.token_ids) for tree in trees]) - kept
-    return [_layout(trees, numbers, kept, fresh) for numbers in _groups(kept, fresh)]
+    return [_layout(trees, numbers, kept, fresh, long) for numbers in _groups(kept, fresh)]
 
 
 def _groups(kept: np.ndarray, fresh: np.ndarray) -> list[np.ndarray]:
@@ -73,13 +73,15 @@ def _groups(kept: np.ndarray, fresh: np.ndarray) -> list[np.ndarray]:
     return groups
 
 
-def _layout(trees: Sequence[Tree], numbers: np.ndarray, kept: np.ndarray, fresh: np.ndarray) -> Layout:
+def _layout(
+    trees: Sequence[Tree], numbers: np.ndarray, kept: np.ndarray, fresh: np.ndarray, long: int | None
+) -> Layout:
     rows, length, past = len(numbers), int(fresh[numbers].max()), int(kept[numbers].max())
     token_ids = np.zeros((rows, length), dtype=np.int64)
     depths = np.zeros((rows, length), dtype=np.int64)
     slots = np.zeros((rows, past), dtype=np.int64) if past else None
     shortest = min(trees[number].trunk for number in numbers)
-    trunk = shortest if TRUNK <= shortest < length and not past else 0
+    trunk = shortest if long is not None and long <= shortest < length and not past else 0
     masked = past > 0 or trunk > 0 or any(trees[number].visible is not None for number in numbers)
     visible = np.zeros((rows, length - trunk, past + length), dtype=bool) if masked else None
     if visible is not None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from transformers.cache_utils import Cache
 
 from marl.models.cache import held_cache
 from marl.models.forward import Reader, Reading
@@ -96,7 +97,8 @@ def _say(reader: Reader, speeches: Sequence[Speech], sampling: Sampling) -> list
     first = [next(row.speech for row in rows if row.state == state) for state in range(len(number))]
     alive = [row for row in rows if row.speech.budget > 0]
     if alive:
-        logits, states = _prefill(reader, first, len(rows), max(each.budget for each in speeches))
+        begin = prefill if reader.cached else reread
+        logits, states = begin(reader, first, len(rows), max(each.budget for each in speeches))
         states.matchers = [] if sampling.constraint is None else [sampling.constraint] * len(first)
         while alive:
             _draw(alive, sampling.log_probs(logits, states.matchers), sampling)
@@ -126,7 +128,7 @@ def _draw(rows: Sequence[_Row], table: Tensor, sampling: Sampling) -> None:
         row.complete = token in sampling.stop_ids or sampling.stop_texts.reached(row.tokens)
 
 
-class _States:
+class States:
     """The S states that sampling is in: rows of the cache, what each sees, how far each has read.
 
     A state that ends is overwritten by the last one, and one that goes on in several ways is copied to a free row
@@ -208,7 +210,39 @@ class _States:
             return reader.logits(states[:, -1], np.arange(count))
 
 
-def _prefill(reader: Reader, speeches: Sequence[Speech], rows: int, room: int) -> tuple[Tensor, _States]:
+class RereadStates(States):
+    """The same for a network that cannot go on from keys and values: every step reads everything again."""
+
+    def __init__(self, reader: Reader, prompts: Sequence[Ids], adapters: list[str | None]) -> None:
+        super().__init__(reader, Cache(layers=[]), np.array([len(prompt) for prompt in prompts]), adapters)
+        self.read: list[Ids] = list(prompts)
+
+    def _copy(self, source: int, target: int) -> None:
+        if target == len(self.depths):
+            self.read.append(self.read[source])
+        else:
+            self.read[target] = self.read[source]
+        super()._copy(source, target)
+
+    def step(self, tokens: np.ndarray) -> Tensor:
+        """Read one more token in every state; logits [S, V]."""
+        self.read = [(*ids, int(token)) for ids, token in zip(self.read, tokens, strict=False)]
+        return self.logits()
+
+    def logits(self) -> Tensor:
+        """Logits [S, V] after what each state has read."""
+        pairs = zip(self.read, self.adapters, strict=True)
+        logits, places = self.reader.read([Reading(ids, len(ids) - 1, adapter) for ids, adapter in pairs])
+        return logits[np.concatenate(places)]
+
+
+def reread(reader: Reader, speeches: Sequence[Speech], rows: int, room: int) -> tuple[Tensor, States]:
+    """As `prefill`, for a network that keeps nothing."""
+    states = RereadStates(reader, [each.prompt for each in speeches], [each.adapter for each in speeches])
+    return states.logits(), states
+
+
+def prefill(reader: Reader, speeches: Sequence[Speech], rows: int, room: int) -> tuple[Tensor, States]:
     """Logits [S, V] after each of S prompts, and their states with room for `rows` states and `room` tokens more."""
     readings = [
         Reading(each.prompt, len(each.prompt) - 1, each.adapter, each.key, len(each.prompt)) for each in speeches
@@ -240,7 +274,7 @@ def _prefill(reader: Reader, speeches: Sequence[Speech], rows: int, room: int) -
                 buffer[own, :, :longest] = part.transpose(1, 2)[at, column].transpose(1, 2)
     assert logits is not None
     cache = held_cache(layers, rows=len(speeches), filled=longest)
-    return logits, _States(reader, cache, lengths, [each.adapter for each in speeches])
+    return logits, States(reader, cache, lengths, [each.adapter for each in speeches])
 
 
 def _buffer(like: Tensor, rows: int, columns: int) -> Tensor:

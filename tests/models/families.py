@@ -219,7 +219,6 @@ FAMILIES: dict[str, Family] = {
         gemma_tokenizer,
         {**COMMON, **_GEMMA2, **_sliding("sliding", "full"), "sliding_window": 48},
         context=48,
-        split=False,
     ),
     "gemma3": Family(
         "gemma3_text",

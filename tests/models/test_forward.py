@@ -49,7 +49,7 @@ def test_long_trunks_go_first_without_changing_anything(model, ragged, monkeypat
     stems = ragged(6, seed=3)
     sequences = [(*range(2, 40), *stem, *end) for stem in stems for end in ((7,), (8, 9), (8, 10, *range(width)))]
     together, rows = model.reader.read(whole(sequences))
-    monkeypatch.setattr("marl.models.layout.TRUNK", 8)
+    monkeypatch.setattr("marl.models.forward.TRUNK", 8)
     calls = []
     call = model.reader.call
     monkeypatch.setattr(model.reader, "call", lambda inputs, cache=None: calls.append(inputs) or call(inputs, cache))

@@ -1,0 +1,112 @@
+"""What a network can do, found out by trying: architectures differ in ways that no configuration tells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from marl.errors import ModelError
+
+if TYPE_CHECKING:
+    from marl.models.forward import Reader
+
+TOLERANCE = 5e-5
+"""Largest error, in standard deviations of the logits, of a network that computes the same thing another way.
+
+Right ones stay below 4e-6 in float32, wrong ones above 7e-4.
+"""
+
+HALF_TOLERANCE = 5e-2
+"""The same for half precision."""
+
+_REFUSALS = (ModelError, RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError)
+"""What networks raise that cannot take what they are given."""
+
+
+def run(reader: Reader) -> None:
+    """Switch on what `reader`'s network does rightly: `split`, `share`, `cached`."""
+    with torch.inference_mode():
+        reader.split = reader.head is not None and _tried(reader, _splits)
+        expected = _after_each(reader)
+        # A network that masks by place in the row (GPT-Neo's local layers) is right only in rows below its window.
+        if not isinstance(getattr(reader.network.config, "window_size", None), int):
+            reader.share = _tried(reader, _shares, expected)
+            reader.cached = _tried(reader, _caches, expected)
+
+
+def _tried(reader: Reader, trial, *arguments: Tensor) -> bool:  # type: ignore[no-untyped-def]
+    try:
+        return bool(trial(reader, *arguments))
+    except _REFUSALS:
+        return False
+
+
+def _sequences(reader: Reader) -> list[tuple[int, ...]]:
+    """Ragged sequences with shared beginnings, one a prefix of another."""
+    vocabulary = reader.network.get_input_embeddings().weight.shape[0]
+    token = [1 + (7 * index) % (vocabulary - 1) for index in range(8)]
+    return [tuple(token[:4]), tuple(token[:6]), (*token[:4], *token[6:]), (*token[:5], token[7])]
+
+
+def _after_each(reader: Reader) -> Tensor:
+    """The logits after each of the sequences [4, V], by what is switched on now."""
+    from marl.models.forward import Reading
+
+    readings = [Reading(sequence, len(sequence) - 1) for sequence in _sequences(reader)]
+    pair_cost, reader.pair_cost = reader.pair_cost, 0.0
+    try:
+        logits, places = reader.read(readings)
+    finally:
+        reader.pair_cost = pair_cost
+    return logits[np.concatenate(places)]
+
+
+def _splits(reader: Reader) -> bool:
+    """Bit for bit: the head reads the inner model's states, and its logits are the network's but for the soft cap."""
+    seen: list[tuple[Tensor, Tensor]] = []
+    ids = torch.tensor([_sequences(reader)[1]], device=reader.device)
+    hook = reader.head.register_forward_hook(lambda _, inputs, output: seen.append((inputs[0], output)))
+    try:
+        logits = reader.call({"input_ids": ids})
+    finally:
+        hook.remove()
+    reader.split = True
+    try:
+        states = reader.call({"input_ids": ids})
+    finally:
+        reader.split = False
+    return len(seen) == 1 and torch.equal(seen[0][0], states) and torch.equal(reader.capped(seen[0][1]), logits)
+
+
+def _shares(reader: Reader, expected: Tensor) -> bool:
+    """Tree masks give the same logits."""
+    reader.share = True
+    try:
+        return _same(reader, _after_each(reader), expected)
+    finally:
+        reader.share = False
+
+
+def _caches(reader: Reader, expected: Tensor) -> bool:
+    """Going on from ragged kept beginnings, a token and a token more, gives the same logits."""
+    from marl.models.say import Speech, prefill
+
+    sequences = _sequences(reader)
+    heads = [Speech(sequence[:-2], 2, np.random.default_rng(0)) for sequence in sequences]
+    reader.cached = True
+    try:
+        _, states = prefill(reader, heads, len(heads), 2)
+        states.step(np.array([sequence[-2] for sequence in sequences]))
+        given = states.step(np.array([sequence[-1] for sequence in sequences]))
+    finally:
+        reader.cached = False
+    return _same(reader, given, expected)
+
+
+def _same(reader: Reader, given: Tensor, expected: Tensor) -> bool:
+    exact = reader.precision is None and reader.network.dtype in (torch.float32, torch.float64)
+    tolerance = (TOLERANCE if exact else HALF_TOLERANCE) * expected.std(-1, keepdim=True)
+    return bool(((given - expected).abs() <= tolerance).all())
