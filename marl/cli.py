@@ -38,6 +38,12 @@ ModelOption = Annotated[
     str | None, typer.Option("--model", help="Language model of every seat: nano, scratch, a folder or a hub name.")
 ]
 RunnersOption = Annotated[int | None, typer.Option("--env-runners", help="Ray actors that sample; 0 = here.", min=0)]
+PolicyOption = Annotated[
+    str | None, typer.Option("--policy", help="The trained policy's name; not needed where the run trained one.")
+]
+FolderOption = Annotated[
+    Path | None, typer.Option("--out", help="The new folder; RUN/exports/NAME, NAME-int8 or NAME-distilled by default.")
+]
 ResumeOption = Annotated[
     bool, typer.Option("--resume", help="Go on with --out, or with the newest run of the scenario.")
 ]
@@ -200,6 +206,48 @@ def play(
         settings = _scenario(scenario, set_, seed, model)
         seats = dict(_seat(text, settings) for text in seat)
         experiment.play(settings, seats=seats, episodes=episodes, on_turn=turn_printer(console), policies=policies)
+
+
+@app.command()
+def export(
+    run: RunPath,
+    policy: PolicyOption = None,
+    int8: Annotated[bool, typer.Option("--int8", help="One byte a weight; it plays, but cannot be trained.")] = False,
+    out: FolderOption = None,
+) -> None:
+    """Write a trained policy as a Hugging Face folder, as it is or in int8, and measure what int8 costs."""
+    from marl.compression import card_table, export_policy
+
+    with _explained():
+        folder, card = export_policy(RunDirectory(run), policy, int8=int8, out=out)
+        if card is not None:
+            console.print(card_table(card))
+        console.print(f"Exported: {folder}", soft_wrap=True)
+
+
+@app.command()
+def distill(
+    run: RunPath,
+    policy: PolicyOption = None,
+    layers: Annotated[int | None, typer.Option("--layers", help="Half of the trained network's by default.")] = None,
+    width: Annotated[int | None, typer.Option("--width", help="A multiple of 16; half by default.")] = None,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of training.")] = 600,
+    int8: Annotated[bool, typer.Option("--int8", help="Export the student in int8.")] = False,
+    out: FolderOption = None,
+) -> None:
+    """Teach a smaller network to decide as a trained policy does, and measure what that costs."""
+    from marl.compression import card_table, distill_policy
+
+    with _explained(), console.status("") as status:
+
+        def show(step: int, kl: float) -> None:
+            status.update(f"step {step} of {steps}: {kl:.2g} nats from the trained policy")
+
+        folder, card = distill_policy(
+            RunDirectory(run), policy, layers=layers, width=width, steps=steps, int8=int8, out=out, on_step=show
+        )
+        console.print(card_table(card))
+        console.print(f"Exported: {folder}", soft_wrap=True)
 
 
 def _seat(text: str, scenario: Scenario) -> tuple[str, str]:

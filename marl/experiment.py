@@ -11,8 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from marl.errors import StoreError
-from marl.scenario import ChannelSettings, Scenario, ScriptedSettings
+from marl.errors import LearningError, StoreError
+from marl.scenario import ChannelSettings, LanguageModelSettings, Scenario, ScriptedSettings
 from marl.seeding import seed_of, stream
 from marl.store import RunDirectory
 
@@ -38,6 +38,7 @@ def train(
     """
     from marl.learning.trainer import Trainer
 
+    check_trainable(scenario)
     run = RunDirectory(out) if resume else RunDirectory.create(out, scenario, command)
     trainer = Trainer(run.scenario(), run.path, resume=resume)
     run.update_run(status="training", parameters=trainer.parameters())
@@ -51,6 +52,18 @@ def train(
         trainer.close()
     run.update_run(status="trained")
     return run
+
+
+def check_trainable(scenario: Scenario) -> None:
+    """Raise LearningError where a policy that learns starts from an int8 folder: rounded weights have no gradient."""
+    from marl.models.quantize import is_int8
+
+    for name, policy in scenario.policies.items():
+        if isinstance(policy, LanguageModelSettings) and policy.learn and is_int8(policy.model):
+            raise LearningError(
+                f"policies.{name}: {policy.model} is an int8 network, which only plays; train the float policy that "
+                "it was exported from, or set learn: false for this policy"
+            )
 
 
 def silent(scenario: Scenario) -> Scenario:
@@ -165,6 +178,7 @@ def run(
     """Train (with the silent twin beside it), evaluate, analyze and report."""
     from marl.twin import training_twin
 
+    check_trainable(scenario)
     directory = RunDirectory(out) if resume else RunDirectory.create(out, scenario, command)
     scenario = directory.scenario()
     start = time.monotonic()

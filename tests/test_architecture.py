@@ -33,12 +33,13 @@ ALLOWED = {
     "learning": {*PLAY, "models", "store"},
     "evaluation": PLAY,
     "communication": PLAY,
+    "compression": {*PLAY, "models", "store", "evaluation"},
     "games": {"types", "errors"},
     "report": {"store", "scenario", "errors", "types"},
     "twin": {*RECORDS, "store", "experiment"},
-    "experiment": {*PLAY, "store", "twin", "learning", "evaluation", "communication", "games", "report"},
+    "experiment": {*PLAY, "models", "store", "twin", "learning", "evaluation", "communication", "games", "report"},
     "terminal": {*RECORDS, "store", "table"},
-    "cli": {*RECORDS, "store", "terminal", "experiment"},
+    "cli": {*RECORDS, "store", "terminal", "experiment", "compression"},
 }
 
 

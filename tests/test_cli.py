@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -49,6 +50,8 @@ def test_a_person_can_take_a_seat(runner: CliRunner) -> None:
         (["run", "scout_hunt", "--set", "training.itrations=3"], "did you mean 'iterations'"),
         (["evaluate", "nowhere"], "not a run directory"),
         (["report", "nowhere"], "not a run directory"),
+        (["export", "nowhere", "--int8"], "not a run directory"),
+        (["distill", "nowhere"], "not a run directory"),
         (["play", "scout_hunt", "--seat", "ghost_0=human"], "agents here: scout_0, partner_0"),
         (["train", "scout_hunt", "--resume"], "nothing to resume"),
         (["train", "scout_hunt", "--resume", "--seed", "3"], "leave out --seed"),
@@ -60,3 +63,39 @@ def test_bad_input_gets_one_message_and_exit_code_2(runner: CliRunner, arguments
     assert done.exit_code == 2
     assert message in " ".join(done.output.split())
     assert "Traceback" not in done.output
+
+
+TINY = ["training.iterations=1", "training.episodes=8", "training.evaluation_episodes=4", "evaluation.episodes=8"]
+
+
+def test_a_trained_policy_is_exported_distilled_and_played(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("marl.compression.measure.SECONDS", 0.01)
+    settings = [part for setting in TINY for part in ("--set", setting)]
+
+    def call(*arguments: str) -> str:
+        done = runner.invoke(app, list(arguments))
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    call("train", "lewis", *settings, "--out", "run")
+    assert "run/exports/sender" in call("export", "run", "--policy", "sender")
+    printed = call("export", "run", "--policy", "sender", "--int8")
+    assert re.search(r"size on disk .*2\.\d\d MB .*0\.8\d MB, 3\.\d times smaller", printed)
+    assert re.search(r"decisions a CPU second .* times as many \(.* in 7 repeats\)", printed)
+    assert re.search(r"same likeliest answer .*% of 8 decisions", printed)
+    shape = ["--layers", "1", "--width", "32", "--steps", "20"]
+    printed = call("distill", "run", "--policy", "receiver", *shape, "--out", "student")
+    assert "distilled" in printed
+    measured = json.loads(Path("student/compression.json").read_text())
+    assert f"{measured['compressed']['parameters']:,}" in printed
+    seats = ["policies.sender.model=run/exports/sender-int8", "policies.receiver.model=student"]
+    played = call("play", "lewis", *(part for seat in seats for part in ("--set", seat)))
+    assert re.search(r"sender_0 says '(ba|du|ki|mo)'", played)
+    assert "payoffs" in played
+    refused = runner.invoke(app, ["train", "lewis", "--model", "run/exports/sender-int8", *settings, "--out", "again"])
+    assert refused.exit_code == 2, refused.output
+    assert "is an int8 network, which only plays" in " ".join(refused.output.split())
+    assert not Path("again").exists()
+    ambiguous = runner.invoke(app, ["export", "run"])
+    assert ambiguous.exit_code == 2
+    assert "name one of them with --policy: receiver, sender" in " ".join(ambiguous.output.split())

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from marl import experiment
-from marl.errors import StoreError
+from marl.errors import LearningError, StoreError
 from marl.experiment import TWIN, policies_of, seat_strategies, silent, untrained_policies, wants_twin
+from marl.models import LanguageModel
+from marl.models.quantize import to_int8
 from marl.rollout import play
 from marl.scenario import Scenario, load_scenario
 from marl.store import RunDirectory
@@ -127,6 +129,20 @@ def test_a_run_without_policies_says_how_to_make_them(tmp_path: Path) -> None:
     RunDirectory.create(tmp_path / "empty", small())
     with pytest.raises(StoreError, match="marl train"):
         experiment.evaluate(tmp_path / "empty")
+
+
+def test_training_from_an_int8_folder_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    nano = LanguageModel.load("nano")
+    LanguageModel(to_int8(nano.network), nano.tokenizer, "int8").save(tmp_path / "int8")
+    scenario = small("scout_hunt", f"policies.hunter.model={tmp_path / 'int8'}")
+    for start in (experiment.train, experiment.run):
+        with pytest.raises(LearningError, match=r"hunter: .*int8 network.*learn: false"):
+            start(scenario, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    experiment.check_trainable(small("scout_hunt", f"policies.hunter.model={tmp_path / 'int8'}", *FIXED))
+
+
+FIXED = ["policies.hunter.learn=false"]
 
 
 def test_the_silent_twin_is_the_same_scenario_without_talk() -> None:

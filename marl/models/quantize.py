@@ -123,8 +123,12 @@ def is_int8(source: str | Path) -> bool:
     path = Path(source).expanduser() / "config.json"
     if not path.is_file():
         return False
-    settings = json.loads(path.read_text(encoding="utf-8")).get("quantization_config") or {}
-    return bool(settings.get("quant_method") == METHOD)
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:  # whoever loads the folder says what is wrong with it
+        return False
+    settings = config.get("quantization_config") if isinstance(config, dict) else None
+    return isinstance(settings, dict) and settings.get("quant_method") == METHOD
 
 
 def load_int8(folder: str | Path) -> Any:

@@ -167,6 +167,9 @@ def test_a_folder_is_known_by_its_config(llama, folders, tmp_path):
     assert json.loads((tmp_path / "small/config.json").read_text())["quantization_config"]["quant_method"] == METHOD
     assert not is_int8(folders["llama"])
     assert not is_int8("nano")
+    for text in ("{", "[]", '{"quantization_config": "int8"}', '{"quantization_config": null}'):
+        (tmp_path / "config.json").write_text(text)
+        assert not is_int8(tmp_path)
 
 
 def test_missing_weights_are_not_made_up(llama, tmp_path):
