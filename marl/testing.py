@@ -308,7 +308,10 @@ def _check_decision(policy: Any, view: View, decision: Decision) -> None:
     if not all(_is_number(value) and value <= TOLERANCE for value in decision.log_probs):
         raise PolicyError(f"{where} has log-probabilities {decision.log_probs}; give finite numbers of at most 0")
     tokens = 1 if view.options else len(decision.token_ids)
-    if (decision.log_probs or policy.trainable) and decision.failure is None and len(decision.log_probs) != tokens:
+    # A server may tell the log-probabilities of a message and not its tokens: then there is nothing to count against.
+    known = view.options or decision.token_ids or policy.trainable
+    given = known and (decision.log_probs or policy.trainable)
+    if given and decision.failure is None and len(decision.log_probs) != tokens:
         raise PolicyError(
             f"{where} has {len(decision.log_probs)} log-probabilities; give {tokens}, one a sampled token"
         )

@@ -282,6 +282,24 @@ def test_careful_policies_pass():
     check_policy(Careful(), sample_views(3)[:1])
 
 
+class TellsNoTokens(Careful):
+    """As a policy behind a server: log-probabilities of each token, and not the tokens."""
+
+    def one(self, view):
+        return Decision("x y", 0, log_probs=(-1.0,)) if view.options else Decision("x y", log_probs=(-0.5, -1.0))
+
+
+class CountsWrong(TellsNoTokens):
+    def one(self, view):
+        return Decision("x y", 0) if view.options else Decision("x y", token_ids=(1, 2, 3), log_probs=(-0.5, -1.0))
+
+
+def test_log_probabilities_are_counted_where_their_tokens_are_known():
+    check_policy(TellsNoTokens())
+    with pytest.raises(PolicyError, match="has 2 log-probabilities; give 3"):
+        check_policy(CountsWrong())
+
+
 @pytest.mark.parametrize(
     ("policy", "text"),
     [

@@ -1,7 +1,8 @@
-"""What decides for an agent: language-model, scripted and human policies behind one protocol."""
+"""What decides for an agent: language-model, API, scripted and human policies behind one protocol."""
 
 from __future__ import annotations
 
+from marl.policies.api import APIPolicy
 from marl.policies.build import build_policies, scripted_policy
 from marl.policies.human import HumanPolicy
 from marl.policies.language_model import LanguageModelPolicy
@@ -9,6 +10,7 @@ from marl.policies.protocol import Policy
 from marl.policies.scripted import ScriptedPolicy
 
 __all__ = [
+    "APIPolicy",
     "HumanPolicy",
     "LanguageModelPolicy",
     "Policy",
