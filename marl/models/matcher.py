@@ -65,11 +65,10 @@ class Matcher:
     def advance(self, token_id: int) -> Matcher:
         """The matcher after `token_id`. Raises ModelError where that is not allowed."""
         if self._state is not None and 0 <= token_id < self._tokens.size:
-            stops = token_id in self._tokens.stop_ids
-            if stops and self.complete:
+            if token_id in self._tokens.stop_ids and self.complete:
                 return Matcher(self._tokens, None, self._careful)
             state = self._state.deep_copy()
-            if not stops and state.consume_token(token_id):
+            if state.consume_token(token_id):
                 return Matcher(self._tokens, state, self._careful)
         raise ModelError(
             f"token {token_id} may not come here; read a reply under the constraint that it was said under"

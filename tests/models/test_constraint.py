@@ -147,6 +147,18 @@ def test_texts_that_cannot_be_spelled_are_left_out():
     assert set(replies(gapped(), Constraint("regex", pattern="nor|xyz|th"), 0, count=20)) == {" nor", " th"}
 
 
+@pytest.mark.parametrize(
+    ("tokenizer", "pattern", "dead"),
+    [(bytelevel, "a(?:b|\nc)|c\nab", b"c"), (nano, "a\nb|c", b"a"), (gapped, "or|n(?:xy|é!)", b"n")],
+)
+def test_nothing_begins_that_could_not_be_spelled_to_its_end(tokenizer, pattern, dead):
+    tokenizer = tokenizer()
+    matcher = start(tokenizer, Constraint("regex", pattern=pattern)).advance(spelling(tokenizer).index(b" "))
+    allowed = {spelling(tokenizer)[token] for token in np.flatnonzero(matcher.allowed())}
+    assert allowed
+    assert not any(text.startswith(dead) for text in allowed)
+
+
 def test_padding_and_special_tokens_are_never_allowed():
     size = len(nano()) + 7
     matcher = compile_constraint(Constraint("regex", pattern=r"[^,]{1,9}"), nano(), size, stop_ids(nano()))

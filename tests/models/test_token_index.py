@@ -29,6 +29,15 @@ def test_all_bytes_spell_every_character():
     assert np.flatnonzero(~without).tolist() == [10]
 
 
+@pytest.mark.parametrize("missing", [0x9F, 0xA0, 0xA5, 0xBF, 0xED, 0xEE])
+def test_no_range_ends_at_a_surrogate_which_is_no_character(missing):
+    spelled = spelled_characters([bytes([value]) for value in range(256) if value != missing])
+    assert not spelled.all()
+    edges = np.flatnonzero(np.diff(spelled)) + 1
+    assert not ((edges > 0xD800) & (edges < 0xE000)).any()
+    assert all(missing not in chr(code).encode() for code in (0xD7FF, 0xE000) if spelled[code])
+
+
 def test_pieces_with_an_unspelled_character_are_kept_whole():
     spelled = spelled_characters([b"a", b"b", b" "])
     assert unspelled_pieces([b"ab", b" north", b"a", b"\xc3", b"", "é".encode(), b"ax"], spelled) == [

@@ -9,7 +9,7 @@ from marl.errors import ModelError
 from marl.models.truncation import check_truncation, top_k, top_p, truncate
 
 ks = st.integers(1, 12)
-ps = st.floats(0.001, 1.0)
+ps = st.floats(0.001, 1.0) | st.just(1e-12)
 
 
 @st.composite
