@@ -79,10 +79,16 @@ class Reader:
         """Where the network's weights are."""
         return next(self.network.parameters()).device
 
-    def version(self) -> tuple[int, int]:
-        """Differs after every change of weights in place (an optimizer's step, a loaded state)."""
-        counts = [parameter._version for parameter in self.network.parameters()]
-        return len(counts), sum(counts)
+    def version(self) -> tuple[int, bytes]:
+        """Differs after every change of the weights: an optimizer's step, a loaded state, a tensor put in their place.
+
+        Autograd's counters see most changes in place; fused optimizers and `.data` pass them by, so that the norms of
+        the parameters' first rows count too.
+        """
+        parameters = [parameter.detach() for parameter in self.network.parameters()]
+        rows = [part[0] if part.dim() > 1 else part for part in parameters]
+        norms = torch.stack(torch._foreach_norm(rows)).double().cpu().numpy()
+        return sum(part._version for part in parameters), norms.tobytes()
 
     def read(self, readings: Sequence[Reading]) -> tuple[Tensor, list[np.ndarray]]:
         """Logits at the wanted places of every reading.
