@@ -88,9 +88,10 @@ class Matcher:
     def _can_end(self, depth: int, places: list[int]) -> bool:
         """Whether `depth` more tokens or fewer make the text complete, as far as a look at `places` places shows."""
         places[0] -= 1
-        if self.complete or depth == 0 or places[0] < 0:
+        if self.complete or depth == 0:
             return self.complete
-        return any(self.advance(token)._can_end(depth - 1, places) for token in np.flatnonzero(self._viable()).tolist())
+        ways = np.flatnonzero(self._viable()).tolist()
+        return any(places[0] >= 0 and self.advance(token)._can_end(depth - 1, places) for token in ways)
 
 
 def allowed_along(start: Matcher, token_ids: Sequence[int]) -> np.ndarray:
