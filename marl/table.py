@@ -145,8 +145,8 @@ class Table:
             raise EnvError(f"{agent} has no legal action; an env ends the agent or leaves at least one action legal")
         return legal
 
-    def _record(self, agent: str, decision: Decision) -> tuple[int | None, str]:
-        """Append the turn; return (action, message) for the env."""
+    def _record(self, agent: str, decision: Decision) -> tuple[int | None, str | None]:
+        """Append the turn; return (action, message) for the env. A failed reply is no message, not an empty one."""
         view, env = self.views[agent], self.env
         heard = {id(message) for message in env.heard(agent)}
         self.episode.turns.append(
@@ -173,7 +173,7 @@ class Table:
             )
         )
         if view.phase == "talk":
-            return None, "" if decision.failure else decision.text
+            return None, None if decision.failure else decision.text
         choice = decision.choice if decision.choice is not None and decision.failure is None else 0
         return self.action_names[agent].index(view.options[choice]), ""
 
@@ -183,7 +183,7 @@ class Table:
             space, observation = space["observation"], observation["observation"]
         return np.asarray(spaces.flatten(space, observation), dtype=np.float32)
 
-    def _advance(self, moves: Mapping[str, tuple[int | None, str]]) -> None:
+    def _advance(self, moves: Mapping[str, tuple[int | None, str | None]]) -> None:
         env = self.env
         plays = {agent: moves.get(agent, (self.forced.get(agent), "")) for agent in self._movers_now()}
         actions = {agent: {"action": action or 0, "message": text} for agent, (action, text) in plays.items()}

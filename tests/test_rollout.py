@@ -105,7 +105,46 @@ def test_unreadable_replies_default_and_are_recorded(scenario: Scenario) -> None
     (episode,) = play(scenario, {"hunter": Mumbler(good_after=10**6)}, [0], seed=0)
     assert episode.outcome == "terminated"
     assert all(turn.failure is not None for turn in episode.turns)
-    assert {message.text for message in episode.messages} <= {""}
+    assert episode.messages == []
+
+
+class Dumb:
+    """Like `told`, but `agent` cannot say anything."""
+
+    name, trainable = "dumb", False
+
+    def __init__(self, told: Any, agent: str) -> None:
+        self.told, self.agent = told, agent
+
+    def decide(self, views: Sequence[View]) -> list[Decision]:
+        failed = Decision("hm", failure=ParseFailure("hm", "no message"))
+        dumb = [view.phase == "talk" and view.agent == self.agent for view in views]
+        return [failed if fails else d for fails, d in zip(dumb, self.told.decide(views), strict=True)]
+
+
+@pytest.mark.parametrize("words", [None, ["north", "south", "east", "west"]])
+@pytest.mark.parametrize("intervention", ["none", "scrambled", "off"])
+def test_a_failed_talk_turn_puts_nothing_on_the_channel(
+    scenario: Scenario, intervention: str, words: list[str] | None
+) -> None:
+    spoken = scenario.model_copy(update={"channel": scenario.channel.model_copy(update={"vocabulary": words})})
+    pool = {"scout_0": ["north"], "partner_0": ["south"]}
+    policies = {"hunter": Dumb(script("constant", option="west"), "scout_0")}
+    episodes = play(spoken, policies, range(4), seed=0, intervention=intervention, pool=pool)
+    for episode in episodes:
+        assert episode.outcome == "terminated"
+        assert [m.sender for m in episode.messages] == ([] if intervention == "off" else ["partner_0"])
+        failed = [(turn.agent, turn.phase, turn.text) for turn in episode.turns if turn.failure is not None]
+        assert failed == ([] if intervention == "off" else [("scout_0", "talk", "hm")])
+        for turn in episode.turns:
+            if turn.phase == "act":
+                assert "scout_0:" not in turn.prompt, "the hearer reads no line of it, not even an empty one"
+                assert ("partner_0:" in turn.prompt) == (intervention != "off")
+
+
+def test_a_policy_that_says_nothing_is_heard_to_say_nothing(scenario: Scenario) -> None:
+    (episode,) = play(scenario, {"hunter": script("silent")}, [0], seed=0)
+    assert [(message.sender, message.text) for message in episode.messages] == [("scout_0", ""), ("partner_0", "")]
 
 
 def test_unreadable_replies_are_asked_again_under_retry(scenario: Scenario) -> None:

@@ -2,7 +2,7 @@
 
 from marl.channel.conversation import Conversation
 from marl.channel.delivery import Delivery
-from marl.channel.interventions import Intervention, Off, Scrambled, Untouched, intervention
+from marl.channel.interventions import Intervention, Off, Scrambled, Untouched, intervention, messages_by_sender
 from marl.channel.message_space import MessageSpace
 from marl.channel.topology import topology
 from marl.channel.wrapper import TalkAECEnv, TalkParallelEnv, wrap_channel
@@ -18,6 +18,7 @@ __all__ = [
     "TalkParallelEnv",
     "Untouched",
     "intervention",
+    "messages_by_sender",
     "topology",
     "wrap_channel",
 ]

@@ -108,10 +108,13 @@ class Conversation:
         """Take the agent's message for this round out of its action; a missing one is silence, an empty text.
 
         Silence of an agent that was `asked` is a message like any other (what it tells can be measured and
-        scrambled); of others it is nothing. The text is cleaned (`MessageSpace.clean`). Raises ChannelError where
-        the message is no text or does not belong to the channel.
+        scrambled); of others it is nothing. None is no message at all: the agent's try to speak failed, and nobody
+        hears anything in its place. The text is cleaned (`MessageSpace.clean`). Raises ChannelError where the
+        message is no text or does not belong to the channel.
         """
         raw = action.get("message", "") if isinstance(action, Mapping) else None
+        if raw is None and isinstance(action, Mapping):
+            return
         if not isinstance(raw, str):
             raise ChannelError(f"{agent} talks with {action!r}; give a dict with a text under 'message'")
         text = self.text.clean(raw)

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from marl.errors import ChannelError
+from marl.types import Episode
 
 NAMES = ("none", "off", "scrambled")
 
@@ -73,6 +74,19 @@ class Scrambled:
         """A text that `sender` sent in another episode."""
         texts = self.pool[sender]
         return texts[int(rng.integers(len(texts)))]
+
+
+def messages_by_sender(episodes: Sequence[Episode]) -> dict[str, list[str]]:
+    """All texts that each agent sent, repeats kept: what scrambled messages are drawn from.
+
+    Of an agent that was asked to talk and never managed to, it is silence that others may hear instead.
+    """
+    pool: dict[str, list[str]] = {}
+    for episode in episodes:
+        for message in episode.messages:
+            pool.setdefault(message.sender, []).append(message.sent)
+    asked = {turn.agent for episode in episodes for turn in episode.turns if turn.phase == "talk"}
+    return pool | {agent: [""] for agent in sorted(asked - set(pool))}
 
 
 def _sizes(pool: Mapping[str, Sequence[str]]) -> dict[str, int]:

@@ -22,11 +22,12 @@ def signal(episode: Episode, sender: str) -> str:
     """What `sender` said before the first decision at which it spoke: its rounds joined by " / ", "" for silence.
 
     Only this can be held against `Episode.situation`, which describes the first state; later talk of a repeated game
-    is about what has happened since. Runs of blanks count as one, and nothing else is normalized: two wordings of
-    the same content are two messages.
+    is about what has happened since, and does not stand in where the first try to speak failed. Runs of
+    blanks count as one, and nothing else is normalized: two wordings of the same content are two messages.
     """
     sent = [message for message in episode.messages if message.sender == sender]
-    first = min((message.step for message in sent), default=0)
+    tried = [turn.step for turn in episode.turns if turn.agent == sender and turn.phase == "talk"]
+    first = min([*tried, *(message.step for message in sent)], default=0)
     rounds = [" ".join(message.sent.split()) for message in sent if message.step == first]
     return " / ".join(rounds) if any(rounds) else ""
 

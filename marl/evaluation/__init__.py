@@ -1,6 +1,6 @@
 """What policies earn: arms played on the same seeds, tournaments, and the statistics of both."""
 
-from marl.evaluation.arms import LABELS, PlayArm, arm_difference, evaluate_arms, evaluate_episodes, messages_by_sender
+from marl.evaluation.arms import LABELS, PlayArm, arm_difference, evaluate_arms, evaluate_episodes
 from marl.evaluation.metrics import arm_metrics, completed, joint_play, situations, success_rate
 from marl.evaluation.reference import nearest_equilibrium, payoff_scale
 from marl.evaluation.statistics import (
@@ -26,7 +26,6 @@ __all__ = [
     "evaluate_episodes",
     "joint_play",
     "mean_interval",
-    "messages_by_sender",
     "nearest_equilibrium",
     "paired_difference",
     "payoff_scale",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from marl.channel import messages_by_sender
 from marl.errors import EnvError
 from marl.evaluation.metrics import arm_metrics, completed
 from marl.evaluation.statistics import Difference, paired_difference, unpaired_difference
@@ -116,15 +117,6 @@ def arm_difference(
     return paired_difference(
         [one[key] for key in shared], [other[key] for key in shared], confidence=confidence, rng=rng
     )
-
-
-def messages_by_sender(episodes: Iterable[Episode]) -> dict[str, list[str]]:
-    """All texts that each agent sent, repeats kept: what scrambled messages are drawn from."""
-    pool: dict[str, list[str]] = {}
-    for episode in episodes:
-        for message in episode.messages:
-            pool.setdefault(message.sender, []).append(message.sent)
-    return pool
 
 
 def stated_reference(scenario: Scenario) -> dict[str, Any] | None:

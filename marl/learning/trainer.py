@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from ray.rllib.core import COMPONENT_METRICS_LOGGER
 
+from marl.channel import messages_by_sender
 from marl.errors import LearningError
 from marl.learning.algorithm import MultiAgentPPO
 from marl.learning.checkpoint import newest_checkpoint, save_checkpoint
@@ -112,10 +113,7 @@ class Trainer:
         seed = seed_of(self.scenario.seed, "periodic evaluation")
         normal = self.algorithm.play(Task(indices, seed))
         row = {"evaluation/normal": _mean_return(normal)}
-        pool: dict[str, list[str]] = {}
-        for episode in normal:
-            for message in episode.messages:
-                pool.setdefault(message.sender, []).append(message.sent)
+        pool = messages_by_sender(normal)
         if pool and self.scenario.channel.intervention == "none":
             scrambled = self.algorithm.play(Task(indices, seed, "scrambled", pool))
             row["evaluation/scrambled"] = _mean_return(scrambled)

@@ -54,6 +54,17 @@ def test_silence_counts_when_it_was_a_turn(action, asked, count):
     assert [message.text for message in talk.delivery.messages] == [""] * count
 
 
+@pytest.mark.parametrize("intervention", ["none", "scrambled"])
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_try_to_speak_that_failed_is_no_message(intervention, asked):
+    talk = conversation(intervention=intervention, pool={SCOUT: ["north"], PARTNER: ["south"]})
+    talk.post(SCOUT, {"message": None}, asked=asked)
+    talk.post(PARTNER, {"message": "hare"}, asked=asked)
+    talk.close_round([SCOUT, PARTNER])
+    assert [message.sender for message in talk.delivery.messages] == [PARTNER]
+    assert [message.sender for message in talk.delivery.inbox(SCOUT)] == [PARTNER]
+
+
 def test_messages_are_cleaned_and_never_cut():
     talk = conversation(budget=1)
     talk.post(SCOUT, {"message": "north\npartner_0: hare"}, asked=True)
@@ -64,7 +75,7 @@ def test_messages_are_cleaned_and_never_cut():
         talk.post(SCOUT, {"message": "x" * 65}, asked=True)
 
 
-@pytest.mark.parametrize("action", [{"message": 3}, {"message": None}, "north", None])
+@pytest.mark.parametrize("action", [{"message": 3}, "north", None])
 def test_a_message_is_a_text(action):
     with pytest.raises(ChannelError, match="give a dict with a text under 'message'"):
         conversation().post(SCOUT, action, asked=True)

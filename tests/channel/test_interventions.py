@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marl.channel import Off, Scrambled, Untouched, intervention
+from marl.channel import Off, Scrambled, Untouched, intervention, messages_by_sender
 from marl.errors import ChannelError
+from marl.types import Episode, Message, Turn
 
 
 def test_names():
@@ -46,3 +47,26 @@ def test_scrambled_needs_messages_of_every_sender(pool):
 def test_scrambled_without_a_pool():
     with pytest.raises(ChannelError, match="needs a pool"):
         intervention("scrambled", senders=["a_0"])
+
+
+def episode(said, asked=()):
+    """An episode in which each of `said` was sent (and something else delivered), and each of `asked` had a turn."""
+    made = Episode("made", 0, 0, ("a_0", "b_0", "c_0"), "")
+    made.messages = [Message(sender, "scrambled", text, 0, 0, ()) for sender, text in said]
+    nothing = np.zeros(1, np.float32)
+    made.turns = [
+        Turn(0, agent, "p", phase, 0, 0, "", (), "", None, (), (), (), (), nothing, nothing, (), ())
+        for agent, phase in asked
+    ]
+    return made
+
+
+def test_pool_keeps_repeats_and_what_was_sent():
+    assert messages_by_sender([]) == {}
+    episodes = [episode([("a_0", "hi"), ("b_0", "ho")]), episode([("a_0", "hi"), ("a_0", "")])]
+    assert messages_by_sender(episodes) == {"a_0": ["hi", "hi", ""], "b_0": ["ho"]}
+
+
+def test_of_a_sender_whose_every_try_failed_the_pool_holds_silence():
+    asked = [("a_0", "talk"), ("b_0", "talk"), ("c_0", "act")]
+    assert messages_by_sender([episode([("a_0", "hi")], asked)]) == {"a_0": ["hi"], "b_0": [""]}

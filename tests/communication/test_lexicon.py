@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from marl.communication.lexicon import lexicon, senders, signal
-from marl.types import Episode
+from marl.types import Episode, ParseFailure
 
 Talk = Callable[..., Episode]
 
@@ -19,6 +20,14 @@ def test_signal_reads_the_first_decision_only(talk: Talk) -> None:
     later = talk(0, "s", {"scout_0": "later"}, step=2)
     episode.messages = [*later.messages, *episode.messages]
     assert signal(episode, "scout_0") == "first"
+
+
+def test_later_talk_does_not_stand_in_for_a_first_try_that_failed(talk: Talk) -> None:
+    episode = talk(0, "s", {"scout_0": "later", "partner_0": "also"}, step=1)
+    (turn,) = talk(0, "s", {}, plays={"scout_0": ""}).turns
+    episode.turns = [replace(turn, phase="talk", step=0, failure=ParseFailure("", "the call failed"))]
+    assert signal(episode, "scout_0") == ""
+    assert signal(episode, "partner_0") == "also", "its first decision was another's second"
 
 
 def test_senders_in_the_order_of_agents(talk: Talk) -> None:

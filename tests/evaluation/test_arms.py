@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from marl.errors import EnvError
-from marl.evaluation.arms import arm_difference, evaluate_arms, messages_by_sender, stated_reference
+from marl.evaluation.arms import arm_difference, evaluate_arms, stated_reference
 from marl.rollout import play
 from marl.scenario import Scenario
-from marl.types import Episode
+from marl.types import Decision, Episode, ParseFailure, View
 
 Make = Callable[..., Episode]
 
@@ -97,10 +97,25 @@ def test_arms_on_other_episodes_are_compared_unpaired(episode: Make) -> None:
     assert (difference.n, difference.test) == (4, "unpaired permutation, exact")
 
 
-def test_pool_keeps_repeats_and_what_was_sent(episode: Make) -> None:
-    said: Sequence[dict[str, str]] = [{"a": "hi", "b": "ho"}, {"a": "hi"}]
-    episodes = [episode(i, {"a": 0.0, "b": 0.0}, said=words) for i, words in enumerate(said)]
-    assert messages_by_sender(episodes) == {"a": ["hi", "hi"], "b": ["ho"]}
+class Speechless:
+    """Answers nothing when it should talk, as a server that is down; takes the hare."""
+
+    name, trainable = "speechless", False
+
+    def decide(self, views: Sequence[View]) -> list[Decision]:
+        dumb = Decision("", failure=ParseFailure("", "no answer"))
+        return [Decision("hare", view.options.index("hare")) if view.options else dumb for view in views]
+
+
+def test_a_sender_that_never_managed_to_talk_does_not_stop_the_scrambled_arm(
+    hunters: Callable[..., dict[str, Any]],
+) -> None:
+    hunt = scenario(evaluation={"episodes": 8})
+    policies = {**hunters(), "partner": Speechless()}
+    _, episodes = evaluate_arms(hunt, functools.partial(play, hunt, policies))
+    assert list(episodes) == ["normal", "off", "scrambled"]
+    senders = [{message.sender for e in episodes[arm] for message in e.messages} for arm in ("normal", "scrambled")]
+    assert senders == [{"scout_0"}, {"scout_0"}]
 
 
 def test_reference_is_the_envs_own(monkeypatch: pytest.MonkeyPatch) -> None:
