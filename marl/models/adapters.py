@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,7 +44,9 @@ class Adapters:
 
         self._check(name)
         config = LoraConfig(r=rank, lora_alpha=alpha, target_modules="all-linear", task_type="CAUSAL_LM")
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            # peft wonders about a second adapter, which is what we are here for, and mends GPT-2's layers by itself.
+            warnings.simplefilter("ignore", UserWarning)
             torch.manual_seed(seed)
             self._network.add_adapter(config, adapter_name=name)
         self._added(name)
