@@ -124,7 +124,7 @@ def distill(
     *,
     steps: int,
     batch: int = 64,
-    lr: float = 2e-3,
+    lr: float = 3e-3,
     temperature: float = 1.0,
     seed: int = 0,
     on_step: Callable[[int, float], None] = lambda step, kl: None,
