@@ -8,12 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from marl.models.constraint import Constraint
     from marl.models.language_model import LanguageModel
     from marl.models.records import Ids, Row, RowLogProbs, Utterance
 
-__all__ = ["Ids", "LanguageModel", "Row", "RowLogProbs", "Utterance"]
+__all__ = ["Constraint", "Ids", "LanguageModel", "Row", "RowLogProbs", "Utterance"]
 
 _LAZY = {
+    "Constraint": "marl.models.constraint",
     "LanguageModel": "marl.models.language_model",
     "Ids": "marl.models.records",
     "Row": "marl.models.records",

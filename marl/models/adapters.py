@@ -77,7 +77,7 @@ class Adapters:
             self._known(name)
         if used:
             places = torch.tensor([-1 if name is None else used.index(name) for name in rows])
-            self._rows = _Rows(used, places.to(next(self._network.parameters()).device))
+            self._rows = _Rows(used, places.to(self._network.device))
         try:
             yield
         finally:

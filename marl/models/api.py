@@ -15,7 +15,7 @@ from marl.errors import ModelError
 from marl.models.api_answer import Fault, Reply
 from marl.models.api_connection import Connection, check_setup
 from marl.models.api_meter import Meter
-from marl.scenario import APISettings
+from marl.settings import APISettings
 
 _logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from marl.errors import ModelError
 from marl.models.api_answer import Fault, Reply, excerpt, read_body, read_error
 from marl.models.api_pace import Pace
-from marl.scenario import APISettings
+from marl.settings import APISettings
 
 _T = TypeVar("_T")
 _logger = logging.getLogger(__name__)

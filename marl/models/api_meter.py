@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from marl.errors import ModelError
-from marl.scenario import APISettings
+from marl.settings import APISettings
 
 PER = 1_000_000  # prices are those of a million tokens
 COUNTS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,7 @@ class Reader:
 
     def __init__(self, network: Any, precision: Precision = None) -> None:
         self.network = network.eval()
+        self._weight = next(network.parameters())
         if self.device.type == "cpu":
             _column_major(network)
         self.precision = precision
@@ -77,7 +79,8 @@ class Reader:
     @property
     def device(self) -> torch.device:
         """Where the network's weights are."""
-        return next(self.network.parameters()).device
+        device: torch.device = self._weight.device
+        return device
 
     def version(self) -> tuple[int, bytes]:
         """Differs after every change of the weights: an optimizer's step, a loaded state, a tensor put in their place.
@@ -234,11 +237,14 @@ class Reader:
 
     def call(self, inputs: dict[str, Any], cache: Any = None) -> Tensor:
         """One call of the network. Returns its hidden states (logits where `split` is False); `cache` is filled."""
-        with torch.autocast(self.device.type, self.precision, enabled=self.precision is not None):
+        with self._autocast():
             network = self.inner if self.split else self.network
             out = network(**inputs, past_key_values=cache, use_cache=cache is not None)
         states: Tensor = out.last_hidden_state if self.split else out.logits
         return states
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return nullcontext() if self.precision is None else torch.autocast(self.device.type, self.precision)
 
     def capped(self, logits: Tensor) -> Tensor:
         """What the network makes of the output embedding's logits: Gemma's soft cap, where it has one."""
@@ -248,7 +254,7 @@ class Reader:
         """Logits [M, V] of the `states` [N, H] at `where` [M], in float32 at least. Raises ModelError if not finite."""
         states = states.index_select(0, torch.from_numpy(where).to(states.device))
         if self.split:
-            with torch.autocast(self.device.type, self.precision, enabled=self.precision is not None):
+            with self._autocast():
                 states = self.head(states)
         logits = states.float() if states.dtype in (torch.float16, torch.bfloat16) else states
         if self.split:

@@ -211,7 +211,9 @@ class LanguageModel:
 
         if constraint is None:
             return None
-        return compile_constraint(constraint, self.tokenizer, self.reader.vocabulary, self._stop_ids)
+        return compile_constraint(
+            constraint, self.tokenizer, self.reader.vocabulary, self._stop_ids, self._texts.lead
+        )
 
     def _scorer(self, scoring: Scoring, temperature: float) -> Scorer:
         from marl.models.scoring import Scorer

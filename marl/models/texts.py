@@ -36,7 +36,7 @@ class Texts:
         self._control = _control_pattern(tokenizer)
         self._anchor = self._render(ANCHOR) if self.chat else ANCHOR
         self._anchor_ids = self._encode(self._anchor)
-        self._lead, turn_end = self._turn() if self.chat else (" ", None)
+        self.lead, turn_end = self._turn() if self.chat else (" ", None)
         end = tokenizer.eos_token_id
         self.end_ids: Ids = () if end is None else (end,)
         self._prompts: dict[str, Ids] = {}
@@ -66,7 +66,7 @@ class Texts:
     def _reply(self, text: str) -> Ids:
         if not text.strip():
             raise ModelError(f"a legal text is empty ({text!r}); every option needs at least one visible character")
-        return self._continue(self._lead + self._harmless(text.strip()))
+        return self._continue(self.lead + self._harmless(text.strip()))
 
     def _harmless(self, text: str) -> str:
         """`text` with a space inside every control token that it spells, so that it is read as the words it is."""

@@ -1,8 +1,11 @@
+import re
+
 import numpy as np
 import pytest
 import torch
 
-from marl.models import LanguageModel
+from marl.errors import ModelError
+from marl.models import Constraint, LanguageModel, Row
 
 
 def streams(count, seed=0):
@@ -93,13 +96,119 @@ def test_frequencies_follow_the_distribution(llama, plain_log_probs):
     assert (np.abs(counts - 4000 * expected) <= error).all()
 
 
-def test_networks_without_tree_attention_say_the_same(model: LanguageModel, ragged):
-    prompts = ragged(20, seed=6)
-    shared = model.say(prompts, [6] * 20, streams(20))
-    model.reader.share = False
-    assert model.say(prompts, [6] * 20, streams(20)) == pytest.approx(shared) or [
-        said.token_ids for said in model.say(prompts, [6] * 20, streams(20))
-    ] == [said.token_ids for said in shared]
+def assert_same(first, second):
+    assert [said.token_ids for said in first] == [said.token_ids for said in second]
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_allclose(one.log_probs, other.log_probs, atol=1e-5)
+
+
+@pytest.mark.parametrize("ability", ["share", "cached"])
+def test_networks_that_can_do_less_say_the_same(model: LanguageModel, ragged, ability):
+    prompts = ragged(20, seed=6) * 2
+    shared = model.say(prompts, [6] * 40, streams(40))
+    setattr(model.reader, ability, False)
+    assert_same(model.say(prompts, [6] * 40, streams(40)), shared)
+
+
+@pytest.mark.parametrize("limit", [1, 50_000])
+def test_large_requests_are_split_without_changing_anything(model, ragged, monkeypatch, limit):
+    prompts, budgets = ragged(20, seed=7), [1 + index % 7 for index in range(20)]
+    together = model.say(prompts, budgets, streams(20))
+    monkeypatch.setattr("marl.models.say.CACHE_BYTES", limit)
+    assert_same(model.say(prompts, budgets, streams(20)), together)
+
+
+def test_top_k_and_top_p_keep_the_likeliest_and_are_recorded_as_drawn(model, ragged, plain_log_probs):
+    prompts = ragged(10, seed=8)
+    said = model.say(prompts, [4] * 10, streams(10), temperature=1.5, top_k=3, top_p=0.9)
+    with torch.no_grad():
+        for prompt, utterance in zip(prompts, said, strict=True):
+            for place, (token, score) in enumerate(zip(utterance.token_ids, utterance.log_probs, strict=True)):
+                table = plain_log_probs(model.network, prompt + utterance.token_ids[:place], 1.5)
+                values, best = table.topk(3)
+                chances = values.softmax(-1)
+                kept = chances.cumsum(-1) - chances < 0.9  # what comes before the token does not reach p by itself
+                assert token in best[kept].tolist()
+                expected = (chances / chances[kept].sum()).log()[best.tolist().index(token)].item()
+                assert score == pytest.approx(expected, abs=1e-4)
+
+
+def test_one_token_of_top_k_is_greedy(model, ragged):
+    prompts = ragged(6, seed=9)
+    drawn = model.say(prompts, [6] * 6, streams(6), top_k=1)
+    greedy = model.say(prompts, [6] * 6, streams(6), greedy=True)
+    assert [said.token_ids for said in drawn] == [said.token_ids for said in greedy]
+    assert all(score == 0.0 for said in drawn for score in said.log_probs)
+
+
+def test_a_stop_text_ends_the_text_and_leaves_its_tokens(llama):
+    plain = llama.say([(5, 6)] * 60, [12] * 60, streams(60))
+    stopped = llama.say([(5, 6)] * 60, [12] * 60, streams(60), stop_texts=["e", "st"])
+    ended = 0
+    for one, other in zip(plain, stopped, strict=True):
+        assert one.token_ids[: len(other.token_ids)] == other.token_ids
+        assert "e" not in other.text
+        assert "st" not in other.text
+        if len(other.token_ids) < len(one.token_ids):
+            ended += 1
+            assert other.complete
+            spelled = llama.tokenizer.decode(other.token_ids)
+            assert "e" in spelled or "st" in spelled
+    assert ended > 10
+
+
+def test_what_is_said_reads_as_it_is_decoded(llama):
+    for said in llama.say([(5, 6)] * 40, [6] * 40, streams(40)):
+        assert said.text == llama.decode(said.token_ids)
+        assert said.complete == (said.token_ids[-1] in {llama.stop_id, 1})
+
+
+@pytest.mark.parametrize(
+    ("constraint", "pattern"),
+    [
+        (Constraint("regex", pattern="(north|south) [1-3]{1,2}"), "(north|south) [1-3]{1,2}"),
+        (Constraint("words", texts=("go", "stay")), "(go|stay)( (go|stay))*"),
+        (Constraint("vocabulary", texts=("the stag", "the hare")), "the stag|the hare"),
+    ],
+)
+def test_a_constraint_is_kept_and_trained_as_it_was_sampled(model, ragged, constraint, pattern):
+    prompts = ragged(12, seed=10)
+    said = model.say(prompts, [30] * 12, streams(12), temperature=1.3, constraint=constraint)
+    assert any(utterance.complete for utterance in said)
+    for utterance in said:
+        if utterance.complete:
+            assert re.fullmatch(pattern, utterance.text)
+    rows = [Row(prompt, utterance.token_ids) for prompt, utterance in zip(prompts, said, strict=True)]
+    result = model.log_probs(rows, temperature=1.3, constraint=constraint)
+    for index, utterance in enumerate(said):
+        given = result.log_probs[index, : len(utterance.log_probs)].detach()
+        np.testing.assert_allclose(given, utterance.log_probs, atol=1e-5)
+    assert torch.isfinite(result.entropy).all()
+    result.log_probs.sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.network.parameters() if p.grad is not None)
+
+
+def test_entropy_under_a_constraint_is_that_of_what_it_leaves(llama, plain_log_probs):
+    constraint = Constraint("vocabulary", texts=("north", "south"))
+    [said] = llama.say([(5, 6)], [30], streams(1), constraint=constraint)
+    result = llama.log_probs([Row((5, 6), said.token_ids)], constraint=constraint)
+    matcher = llama._matcher(constraint)
+    table = plain_log_probs(llama.network, (5, 6))[torch.from_numpy(matcher.allowed())].log_softmax(-1)
+    assert result.entropy[0, 0].item() == pytest.approx(-(table.exp() * table).sum().item(), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"top_k": 0}, "top_k"),
+        ({"top_p": 1.5}, "top_p"),
+        ({"temperature": 0.0}, "temperature"),
+        ({"stop_texts": [""]}, "stop"),
+    ],
+)
+def test_settings_out_of_range(llama, settings, words):
+    with pytest.raises(ModelError, match=words):
+        llama.say([(5, 6)], [3], streams(1), **settings)
 
 
 def test_budget_of_nothing_says_nothing(model):
