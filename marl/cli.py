@@ -15,7 +15,8 @@ from rich.console import Console
 
 from marl import experiment
 from marl.errors import ParleyError
-from marl.scenario import Scenario, load_scenario
+from marl.scenario import load_scenario
+from marl.settings import Scenario
 from marl.store import RunDirectory
 from marl.terminal import ProgressBars, print_analysis, print_evaluation, print_scenarios, print_verdict, turn_printer
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from marl.errors import LearningError, StoreError
-from marl.scenario import ChannelSettings, LanguageModelSettings, Scenario, ScriptedSettings
 from marl.seeding import seed_of, stream
+from marl.settings import ChannelSettings, LanguageModelSettings, Scenario, ScriptedSettings
 from marl.store import RunDirectory
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 
 from marl.errors import ScenarioError
 from marl.policies.protocol import Policy
-from marl.scenario import Scenario
+from marl.settings import Scenario
 from marl.table import Table
 from marl.types import Decision, Episode, View
 

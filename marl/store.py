@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from marl.errors import StoreError
-from marl.scenario import Scenario, dump_scenario, load_scenario
+from marl.scenario import dump_scenario, load_scenario
+from marl.settings import Scenario
 from marl.types import Episode, Message, ParseFailure, Turn
 
 _PACKAGES = ("parley-marl", "pettingzoo", "gymnasium", "ray", "torch", "transformers", "networkx", "numpy", "scipy")

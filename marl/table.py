@@ -11,8 +11,9 @@ from pettingzoo import AECEnv, ParallelEnv
 
 from marl.channel import TalkAECEnv, TalkParallelEnv, wrap_channel
 from marl.errors import EnvError, ScenarioError
-from marl.scenario import Scenario, load_attribute
+from marl.scenario import load_attribute
 from marl.seeding import seed_of, stream
+from marl.settings import Scenario
 from marl.text import act_prompt, talk_prompt, text_face
 from marl.types import Decision, Episode, Turn, View
 

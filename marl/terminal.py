@@ -18,7 +18,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from marl.scenario import Scenario, load_scenario, packaged_scenarios
+from marl.scenario import load_scenario, packaged_scenarios
+from marl.settings import Scenario
 from marl.store import RunDirectory
 from marl.types import Episode
 

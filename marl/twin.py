@@ -11,7 +11,7 @@ from threading import Event, Thread
 from typing import Any
 
 from marl.errors import LearningError
-from marl.scenario import Scenario
+from marl.settings import Scenario
 from marl.store import RunDirectory
 
 POLL_SECONDS = 0.5

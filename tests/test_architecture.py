@@ -15,13 +15,14 @@ PACKAGES = ("marl", "envs", "scenarios", "scripts")
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "base", "manager", "handler"}
 
 # For each part of marl: the parts that it may import beside itself.
-RECORDS = {"types", "errors", "seeding", "scenario"}
+RECORDS = {"types", "errors", "seeding", "settings", "scenario"}
 PLAY = {*RECORDS, "text", "channel", "policies", "table", "rollout"}
 ALLOWED = {
     "types": set(),
     "errors": set(),
     "seeding": {"errors"},
-    "scenario": {"errors"},
+    "settings": {"errors"},
+    "scenario": {"settings", "errors"},
     "store": RECORDS,
     "text": RECORDS,
     "channel": RECORDS,
@@ -35,7 +36,7 @@ ALLOWED = {
     "communication": PLAY,
     "compression": {*PLAY, "models", "store", "evaluation"},
     "games": {"types", "errors"},
-    "report": {"store", "scenario", "errors", "types"},
+    "report": {"store", "scenario", "settings", "errors", "types"},
     "twin": {*RECORDS, "store", "experiment"},
     "experiment": {*PLAY, "models", "store", "twin", "learning", "evaluation", "communication", "games", "report"},
     "terminal": {*RECORDS, "store", "table"},
@@ -131,7 +132,7 @@ def test_there_is_one_broad_except_at_most() -> None:
 
 def test_importing_marl_is_light() -> None:
     code = (
-        "import sys, marl, marl.scenario;"
+        "import sys, marl, marl.scenario, marl.settings;"
         "print({'torch', 'ray', 'transformers', 'matplotlib'} & set(sys.modules) or 'light')"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -16,7 +16,8 @@ from marl.experiment import TWIN, policies_of, seat_strategies, silent, untraine
 from marl.models import LanguageModel
 from marl.models.quantize import to_int8
 from marl.rollout import play
-from marl.scenario import Scenario, load_scenario
+from marl.scenario import load_scenario
+from marl.settings import Scenario
 from marl.store import RunDirectory
 
 SMALL = [

@@ -8,7 +8,8 @@ import pytest
 from marl.errors import ScenarioError
 from marl.policies import scripted_policy
 from marl.rollout import play
-from marl.scenario import Scenario, ScriptedSettings, load_scenario
+from marl.scenario import load_scenario
+from marl.settings import Scenario, ScriptedSettings
 from marl.types import Decision, Episode, ParseFailure, View
 
 SCRIPTED = "marl.policies.scripted"

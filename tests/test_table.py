@@ -10,7 +10,8 @@ from pettingzoo import AECEnv
 from marl.errors import EnvError, ScenarioError
 from marl.policies import scripted_policy
 from marl.rollout import play
-from marl.scenario import ScriptedSettings, load_scenario, validate_scenario
+from marl.scenario import load_scenario, validate_scenario
+from marl.settings import ScriptedSettings
 from marl.table import Table, open_env
 
 SCRIPTED = "marl.policies.scripted"

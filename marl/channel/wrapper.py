@@ -19,8 +19,8 @@ from pettingzoo.utils import BaseParallelWrapper, BaseWrapper
 
 from marl.channel.conversation import Conversation, talk_mask
 from marl.errors import ChannelError
-from marl.scenario import ChannelSettings
 from marl.seeding import seed_of
+from marl.settings import ChannelSettings
 from marl.types import Message, Phase
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from marl.models import Row
 from marl.policies import Policy
 from marl.rollout import play
-from marl.scenario import Scenario
 from marl.seeding import seed_of
+from marl.settings import Scenario
 from marl.store import RunDirectory
 from marl.types import Episode
 

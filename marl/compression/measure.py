@@ -16,8 +16,8 @@ from marl.evaluation import paired_difference
 from marl.models import Ids, LanguageModel, Row
 from marl.policies import LanguageModelPolicy, Policy
 from marl.rollout import play
-from marl.scenario import Scenario
 from marl.seeding import seed_of, stream
+from marl.settings import Scenario
 from marl.types import Episode
 
 REPEATS = 7

@@ -9,8 +9,8 @@ from marl.channel import messages_by_sender
 from marl.errors import EnvError
 from marl.evaluation.metrics import arm_metrics, completed
 from marl.evaluation.statistics import Difference, paired_difference, unpaired_difference
-from marl.scenario import Scenario
 from marl.seeding import seed_of, stream
+from marl.settings import Scenario
 from marl.table import open_env
 from marl.types import Episode
 

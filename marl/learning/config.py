@@ -17,8 +17,8 @@ from marl.learning.critic import CriticModule
 from marl.learning.features import CriticLayout, critic_layout
 from marl.learning.seating import learning_policies
 from marl.policies.build import model_seed
-from marl.scenario import Scenario
 from marl.seeding import seed_of
+from marl.settings import Scenario
 
 _NO_SPACE: gym.Space = gym.spaces.Discrete(1)
 """Prompts and replies are ragged token ids; RLlib asks for spaces and never looks at them on this path."""

@@ -17,7 +17,7 @@ import numpy as np
 from gymnasium import spaces
 
 from marl.errors import LearningError
-from marl.scenario import Scenario
+from marl.settings import Scenario
 from marl.table import open_env
 from marl.types import Episode, Message, Turn
 

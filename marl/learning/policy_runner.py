@@ -17,7 +17,7 @@ from marl.learning.cluster import ensure_ray
 from marl.learning.dispatch import play_on
 from marl.learning.task import Task
 from marl.policies.protocol import Policy
-from marl.scenario import Scenario
+from marl.settings import Scenario
 from marl.types import Episode
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from marl.learning.task import Task
 from marl.policies.protocol import Policy
-from marl.scenario import Scenario
+from marl.settings import Scenario
 from marl.types import Episode
 
 

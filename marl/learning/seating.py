@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from marl.errors import LearningError
 from marl.models import LanguageModel
 from marl.policies import LanguageModelPolicy, Policy, build_policies
-from marl.scenario import HumanSettings, LanguageModelSettings, Scenario
+from marl.settings import HumanSettings, LanguageModelSettings, Scenario
 
 
 def learning_policies(scenario: Scenario) -> dict[str, LanguageModelSettings]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from marl.policies.protocol import Policy
 from marl.rollout import play
-from marl.scenario import Scenario
+from marl.settings import Scenario
 from marl.types import Episode
 
 GROUP = 32

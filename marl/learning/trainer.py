@@ -21,8 +21,8 @@ from marl.learning.interrupt import DeferredInterrupt
 from marl.learning.seating import learning_policies, seat
 from marl.learning.task import Task
 from marl.policies import Policy
-from marl.scenario import Scenario
 from marl.seeding import seed_of
+from marl.settings import Scenario
 from marl.store import RunDirectory
 from marl.types import Episode
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from marl.models.api import ChatModel, Question
 from marl.models.api_answer import Fault, Reply
 from marl.models.api_meter import Meter
-from marl.scenario import APISettings
+from marl.settings import APISettings
 from marl.text import parse_reply
 from marl.types import Decision, ParseFailure, View
 

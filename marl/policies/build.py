@@ -10,8 +10,9 @@ from marl.policies.human import HumanPolicy
 from marl.policies.language_model import LanguageModelPolicy
 from marl.policies.protocol import Policy
 from marl.policies.scripted import ScriptedPolicy
-from marl.scenario import APISettings, LanguageModelSettings, Scenario, ScriptedSettings, load_attribute
+from marl.scenario import load_attribute
 from marl.seeding import seed_of
+from marl.settings import APISettings, LanguageModelSettings, Scenario, ScriptedSettings
 
 
 def build_policies(scenario: Scenario, *, seed: int, trained: str | Path | None = None) -> dict[str, Policy]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from marl.scenario import Scenario
+from marl.settings import Scenario
 from marl.store import RunDirectory, read_episodes
 from marl.types import Episode
 

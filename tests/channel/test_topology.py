@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from marl.channel import topology
 from marl.errors import ChannelError
-from marl.scenario import EdgeList
+from marl.settings import EdgeList
 
 AGENTS = ["a_0", "b_0", "c_0"]
 

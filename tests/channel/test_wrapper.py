@@ -11,7 +11,7 @@ from pettingzoo.utils import parallel_to_aec
 from envs import lewis, scout_hunt, stag_hunt
 from marl.channel import TalkAECEnv, TalkParallelEnv, wrap_channel
 from marl.errors import ChannelError
-from marl.scenario import ChannelSettings
+from marl.settings import ChannelSettings
 
 SCOUT, PARTNER = "scout_0", "partner_0"
 

@@ -7,8 +7,8 @@ import pytest
 from marl.communication.audit import audit, describe_senders
 from marl.communication.sentence import resolve
 from marl.evaluation import evaluate_episodes
-from marl.scenario import Scenario
 from marl.seeding import stream
+from marl.settings import Scenario
 from marl.types import Episode
 
 Talk = Callable[..., Episode]

@@ -9,7 +9,8 @@ import pytest
 from marl.models import LanguageModel
 from marl.policies import build_policies
 from marl.rollout import play
-from marl.scenario import Scenario, load_scenario
+from marl.scenario import load_scenario
+from marl.settings import Scenario
 from marl.store import RunDirectory
 
 SMALL = ["evaluation.episodes=16", "seed=3"]

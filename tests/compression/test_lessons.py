@@ -4,7 +4,8 @@ from marl.compression import fresh_lessons, lessons_of, recorded_lessons
 from marl.models import Row
 from marl.policies import build_policies
 from marl.rollout import play
-from marl.scenario import Scenario, load_scenario
+from marl.scenario import load_scenario
+from marl.settings import Scenario
 from marl.store import RunDirectory
 
 

@@ -14,8 +14,9 @@ from marl.errors import EnvError
 from marl.models import LanguageModel, Row
 from marl.policies import LanguageModelPolicy, build_policies
 from marl.rollout import play
-from marl.scenario import Scenario, load_scenario
+from marl.scenario import load_scenario
 from marl.seeding import seed_of
+from marl.settings import Scenario
 from marl.store import RunDirectory
 
 

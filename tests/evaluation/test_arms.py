@@ -9,7 +9,7 @@ import pytest
 from marl.errors import EnvError
 from marl.evaluation.arms import arm_difference, evaluate_arms, stated_reference
 from marl.rollout import play
-from marl.scenario import Scenario
+from marl.settings import Scenario
 from marl.types import Decision, Episode, ParseFailure, View
 
 Make = Callable[..., Episode]

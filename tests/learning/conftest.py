@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from marl.scenario import Scenario, validate_scenario
+from marl.scenario import validate_scenario
+from marl.settings import Scenario
 from marl.store import RunDirectory
 
 if TYPE_CHECKING:

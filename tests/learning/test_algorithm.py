@@ -12,7 +12,8 @@ from marl.learning.batch import CRITIC, column_batch
 from marl.learning.config import PPOConfig
 from marl.learning.features import critic_layout
 from marl.learning.task import Task
-from marl.scenario import Scenario
+from marl.settings import Scenario
+from marl.types import ParseFailure
 
 
 @pytest.fixture

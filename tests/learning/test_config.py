@@ -8,7 +8,8 @@ from marl.errors import LearningError
 from marl.learning.batch import CRITIC
 from marl.learning.config import PPOConfig
 from marl.policies.build import model_seed
-from marl.scenario import Scenario, validate_scenario
+from marl.scenario import validate_scenario
+from marl.settings import Scenario
 
 
 def test_the_learner_builds_actors_and_critic_and_a_runner_only_actors(make_scenario: Callable[..., Scenario]) -> None:

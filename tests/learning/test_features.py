@@ -18,7 +18,7 @@ from marl.learning.features import (
     reading,
     word_ids,
 )
-from marl.scenario import Scenario
+from marl.settings import Scenario
 
 CENTRAL = CriticLayout(("x", "y"), 3, "everything")
 OWN = CriticLayout(("x", "y"), 2, "own")

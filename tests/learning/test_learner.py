@@ -14,7 +14,7 @@ from marl.learning.config import PPOConfig
 from marl.learning.features import Columns
 from marl.learning.learner import ITERATION
 from marl.learning.task import Task
-from marl.scenario import Scenario
+from marl.settings import Scenario
 from marl.types import Episode
 
 

@@ -9,7 +9,8 @@ from marl.errors import ModelError
 from marl.learning.policy_runner import PolicyRunners
 from marl.learning.sampling import sampler
 from marl.policies import LanguageModelPolicy, Policy, build_policies
-from marl.scenario import Scenario, load_scenario
+from marl.scenario import load_scenario
+from marl.settings import Scenario
 from marl.types import Episode
 
 

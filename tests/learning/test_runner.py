@@ -10,7 +10,8 @@ from marl.learning.algorithm import MultiAgentPPO
 from marl.learning.config import PPOConfig
 from marl.learning.runner import EpisodeRunner
 from marl.learning.task import Task
-from marl.scenario import Scenario, load_scenario
+from marl.scenario import load_scenario
+from marl.settings import Scenario
 
 
 def test_a_local_runner_builds_nothing_until_it_adopts(make_scenario: Callable[..., Scenario]) -> None:

@@ -10,7 +10,7 @@ from marl.learning.policy_runner import PolicyRunners
 from marl.learning.sampling import sampler
 from marl.policies import build_policies
 from marl.rollout import play
-from marl.scenario import Scenario
+from marl.settings import Scenario
 
 
 def test_none_plays_here(make_scenario: Callable[..., Scenario]) -> None:

@@ -9,7 +9,8 @@ from marl.errors import LearningError
 from marl.learning.seating import learning_policies, seat
 from marl.models import LanguageModel
 from marl.policies import LanguageModelPolicy, ScriptedPolicy
-from marl.scenario import Scenario, validate_scenario
+from marl.scenario import validate_scenario
+from marl.settings import Scenario
 
 NANO = {"kind": "language_model", "model": "nano"}
 

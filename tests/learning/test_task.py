@@ -5,7 +5,7 @@ from collections.abc import Callable
 from marl.learning.task import GROUP, Task
 from marl.policies import build_policies
 from marl.rollout import play
-from marl.scenario import Scenario
+from marl.settings import Scenario
 
 
 def test_groups_cover_the_task_in_order_and_keep_its_arguments() -> None:

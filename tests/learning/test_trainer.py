@@ -15,7 +15,7 @@ from marl.errors import LearningError
 from marl.learning.trainer import Trainer
 from marl.policies import LanguageModelPolicy, build_policies
 from marl.rollout import play
-from marl.scenario import Scenario
+from marl.settings import Scenario
 from marl.store import RunDirectory
 
 MakeScenario = Callable[..., Scenario]

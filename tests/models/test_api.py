@@ -17,7 +17,7 @@ from api_server import Answer, chat, legal, serving
 from marl.errors import ModelError
 from marl.models.api import ChatModel, Question
 from marl.models.api_answer import Fault, Reply
-from marl.scenario import APISettings
+from marl.settings import APISettings
 
 QUICK = {"timeout_s": 5.0, "backoff_s": 0.01, "retries": 2}
 
@@ -212,8 +212,8 @@ def test_without_the_package_the_error_names_the_extra(monkeypatch):
 
 def test_the_package_is_loaded_by_the_first_question_only():
     code = (
-        "import sys, marl, marl.scenario, marl.models.api as api;"
-        "api.ChatModel('x', marl.scenario.APISettings(kind='api', model='m'));"
+        "import sys, marl, marl.settings, marl.models.api as api;"
+        "api.ChatModel('x', marl.settings.APISettings(kind='api', model='m'));"
         "print({name.split('.')[0] for name in sys.modules} & {'openai', 'httpx', 'httpx2', 'torch'} or 'light')"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "light\n"

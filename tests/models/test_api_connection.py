@@ -5,7 +5,7 @@ from api_server import chat, serving
 
 from marl.models.api_answer import Reply
 from marl.models.api_connection import Connection, check_setup, read_key
-from marl.scenario import APISettings
+from marl.settings import APISettings
 
 
 def settings(url="http://127.0.0.1:9/v1", **more):

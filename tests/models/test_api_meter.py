@@ -2,7 +2,7 @@ import pytest
 
 from marl.errors import ModelError
 from marl.models.api_meter import Meter, Usage
-from marl.scenario import APISettings
+from marl.settings import APISettings
 
 
 def meter(**settings):

@@ -25,7 +25,8 @@ from marl.errors import ModelError, ScenarioError
 from marl.policies import Policy, build_policies
 from marl.policies.api import LONGEST_TOKEN, APIPolicy
 from marl.rollout import play
-from marl.scenario import APISettings, dump_scenario, load_scenario, validate_scenario
+from marl.scenario import dump_scenario, load_scenario, validate_scenario
+from marl.settings import APISettings
 from marl.store import RunDirectory
 from marl.testing import check_policy
 

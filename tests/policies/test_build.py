@@ -3,7 +3,7 @@ import torch
 
 from marl.errors import ModelError, ScenarioError, StoreError
 from marl.policies import HumanPolicy, LanguageModelPolicy, ScriptedPolicy, build_policies, scripted_policy
-from marl.scenario import Scenario, ScriptedSettings
+from marl.settings import Scenario, ScriptedSettings
 
 
 @pytest.fixture

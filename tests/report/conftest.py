@@ -20,7 +20,8 @@ from marl.games import EmpiricalGame, summarize
 from marl.policies import ScriptedPolicy
 from marl.policies.scripted import constant, random, tell_and_follow
 from marl.rollout import play
-from marl.scenario import Scenario, load_scenario
+from marl.scenario import load_scenario
+from marl.settings import Scenario
 from marl.store import RunDirectory
 from marl.types import Episode, View
 

@@ -1,0 +1,226 @@
+"""The settings of a scenario: what each key of its YAML file may hold, as validated classes."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Kind = Literal["cooperative", "competitive", "mixed"]
+
+
+class Settings(BaseModel):
+    """Refuses unknown keys, and never changes after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EnvSettings(Settings):
+    """`entry` is "module:attribute" of anything that returns a PettingZoo env when called with `kwargs`."""
+
+    entry: str = Field(pattern=r"^[\w.]+:[\w.]+$")
+    kwargs: dict[str, Any] = {}
+    text: str | None = Field(default=None, pattern=r"^[\w.]+:[\w.]+$")
+
+
+class EdgeList(Settings):
+    """A topology as directed edges: [[speaker, hearer], ...]."""
+
+    edges: list[tuple[str, str]]
+
+
+class ChannelSettings(Settings):
+    """Who hears whom, how often they talk before a decision, and how much one message may hold.
+
+    `vocabulary` limits messages to the listed texts; without it a message is free text of at most `budget` tokens.
+    """
+
+    topology: Literal["broadcast", "none"] | EdgeList = "broadcast"
+    talk_rounds: int = Field(default=1, ge=0, le=16)
+    budget: int = Field(default=8, ge=1, le=512)
+    vocabulary: list[str] | None = Field(default=None, min_length=1)
+    intervention: Literal["none", "off", "scrambled"] = "none"
+
+    @model_validator(mode="after")
+    def _vocabulary_is_a_set(self) -> ChannelSettings:
+        words = self.vocabulary or []
+        if len(set(words)) != len(words) or any(not word.strip() for word in words):
+            raise ValueError("vocabulary must hold different, non-empty texts")
+        return self
+
+
+class LanguageModelSettings(Settings):
+    """A causal LM: "nano" (in the package), "scratch" (the same network, untrained), a folder or a hub name."""
+
+    kind: Literal["language_model"] = "language_model"
+    model: str = "nano"
+    learn: bool = True
+    temperature: float = Field(default=1.0, gt=0)
+
+
+class ScriptedSettings(Settings):
+    """`entry` is "module:attribute" of a function View -> text; `kwargs` are bound to it."""
+
+    kind: Literal["scripted"]
+    entry: str = Field(pattern=r"^[\w.]+:[\w.]+$")
+    kwargs: dict[str, Any] = {}
+
+
+class HumanSettings(Settings):
+    """A person at the keyboard."""
+
+    kind: Literal["human"]
+
+
+class APISettings(Settings):
+    """A chat model behind a server that speaks the OpenAI protocol; `docs/api_models.md` explains every key.
+
+    It cannot be trained. `api_key_env` names the environment variable that holds the key; no key stands in a scenario.
+    """
+
+    kind: Literal["api"]
+    model: str = Field(min_length=1)
+    base_url: str = "https://api.openai.com/v1"
+    api_key_env: str | None = None
+    learn: bool = False
+    system: str = ""
+    temperature: float | None = Field(default=1.0, ge=0, description="null leaves it to the server")
+    max_tokens: int = Field(default=32, ge=1, description="of a reply that picks an option; talk has its budget")
+    thinking_tokens: int = Field(default=0, ge=0, description="room for hidden reasoning, beside either limit")
+    token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    send_seed: bool = True
+    logprobs: bool = False
+    extra: dict[str, Any] = Field(default={}, description="further fields of each request")
+    timeout_s: float = Field(default=60.0, gt=0, description="of one request, from its first byte to its last")
+    retries: int = Field(default=4, ge=0)
+    backoff_s: float = Field(default=0.5, gt=0, description="the first wait before a retry; each further one doubles")
+    longest_wait_s: float = Field(default=60.0, gt=0)
+    concurrency: int = Field(default=8, ge=1, le=256)
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    input_price: float | None = Field(default=None, ge=0, description="of a million prompt tokens")
+    output_price: float | None = Field(default=None, ge=0, description="of a million completion tokens")
+    cost_limit: float | None = Field(default=None, gt=0)
+
+    @field_validator("learn")
+    @classmethod
+    def _cannot_learn(cls, learn: bool) -> bool:
+        if learn:
+            raise ValueError("an API model cannot be trained, its weights are the server's; leave learn out")
+        return learn
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _names_a_variable(cls, name: str | None) -> str | None:
+        if name is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            # What was given may be the key itself, so it is not repeated.
+            raise ValueError("give the NAME of the environment variable that holds the key, for example OPENAI_API_KEY")
+        return name
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_a_plain_url(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.password:
+            raise ValueError("give http(s)://host[:port]/v1 without a name or a password; a key goes into api_key_env")
+        return url
+
+    @field_validator("extra")
+    @classmethod
+    def _adds_and_never_replaces(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        own = {"model", "messages", "temperature", "seed", "logprobs", "max_tokens", "max_completion_tokens"}
+        taken = sorted((own | {"stream", "n"}) & set(extra))
+        if taken:
+            raise ValueError(f"{taken} cannot stand here; {sorted(own)} have keys of their own, or are the policy's")
+        try:
+            json.dumps(extra)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"not JSON: {error}; give texts, numbers, lists and mappings") from error
+        return extra
+
+    @model_validator(mode="after")
+    def _limit_has_prices(self) -> APISettings:
+        if self.cost_limit is not None and (self.input_price is None or self.output_price is None):
+            raise ValueError("cost_limit needs input_price and output_price, each for a million tokens")
+        return self
+
+
+PolicySettings = Annotated[
+    LanguageModelSettings | ScriptedSettings | HumanSettings | APISettings, Field(discriminator="kind")
+]
+
+
+class CriticSettings(Settings):
+    """The critic network; it exists in training only."""
+
+    width: int = Field(default=64, ge=1)
+    lr: float = Field(default=3e-3, gt=0)
+    epochs: int = Field(default=8, ge=1)
+
+
+class TrainingSettings(Settings):
+    """PPO with a centralized (`mappo`) or an independent (`ippo`) critic.
+
+    Entropy coefficients go linearly from the first to the second number over the run.
+    """
+
+    algorithm: Literal["mappo", "ippo"] = "mappo"
+    iterations: int = Field(default=40, ge=1)
+    episodes: int = Field(default=64, ge=1, description="episodes per iteration")
+    epochs: int = Field(default=3, ge=1)
+    minibatches: int = Field(default=2, ge=1)
+    lr: float = Field(default=3e-4, gt=0)
+    gamma: float = Field(default=1.0, ge=0, le=1)
+    gae_lambda: float = Field(default=0.95, ge=0, le=1)
+    clip: float = Field(default=0.2, gt=0)
+    action_entropy: tuple[float, float] = (0.05, 0.0)
+    message_entropy: tuple[float, float] = (0.0, 0.0)
+    grad_clip: float = Field(default=1.0, gt=0)
+    critic: CriticSettings = CriticSettings()
+    evaluate_every: int = Field(default=5, ge=1)
+    evaluation_episodes: int = Field(default=64, ge=1)
+    checkpoint_every: int = Field(default=10, ge=1)
+    env_runners: int = Field(default=0, ge=0)
+    silent_twin: bool = Field(default=True, description="`marl run` also trains the same policies with the channel off")
+
+
+class EvaluationSettings(Settings):
+    """Each arm is played on the same `episodes` seeds; intervals hold at `confidence`."""
+
+    episodes: int = Field(default=256, ge=2)
+    arms: list[Literal["normal", "off", "scrambled"]] = ["normal", "off", "scrambled"]
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+
+
+class AnalysisSettings(Settings):
+    """The tournament: each seat plays its trained policy, the untrained copy and these scripted `strategies`."""
+
+    episodes: int = Field(default=64, ge=2, description="episodes per profile")
+    strategies: dict[str, ScriptedSettings] = {}
+
+
+class Scenario(Settings):
+    """Everything that `marl run` needs. `seats` names each agent's policy; one name is one set of weights."""
+
+    name: str = Field(pattern=r"^[\w-]+$")
+    title: str
+    kind: Kind
+    seed: int = Field(default=0, ge=0)
+    env: EnvSettings
+    channel: ChannelSettings = ChannelSettings()
+    seats: dict[str, str]
+    policies: dict[str, PolicySettings]
+    on_parse_failure: Literal["retry", "forfeit", "default"] = "default"
+    training: TrainingSettings = TrainingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    analysis: AnalysisSettings = AnalysisSettings()
+
+    @model_validator(mode="after")
+    def _seats_are_filled(self) -> Scenario:
+        unknown = sorted(set(self.seats.values()) - set(self.policies))
+        if unknown:
+            raise ValueError(f"seats name policies {unknown} that `policies` lacks; it has {sorted(self.policies)}")
+        return self
