@@ -175,7 +175,8 @@ class Family:
     tokenizer: Callable[[], Any]
     settings: dict[str, Any] = field(default_factory=dict)
     context: int = 128
-    split: bool = True
+    fast: bool = True
+    """Whether it takes tree masks and kept keys and values; if not, every sequence is read as a row of its own."""
     padded: int = 0
     """Rows of the embedding that no token of the tokenizer has (networks round their vocabulary up)."""
 
@@ -207,6 +208,16 @@ def _sliding(*layers: str) -> dict[str, Any]:
 _GPT2 = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 128, "initializer_range": 0.3}
 _GEMMA2 = {"query_pre_attn_scalar": 8, "attn_logit_softcapping": 5.0, "final_logit_softcapping": 3.0}
 _OPT = {"ffn_dim": 48, "init_std": 0.3, "word_embed_proj_dim": 32, "dropout": 0.1}
+_BLOOM = {"hidden_size": 32, "n_layer": 2, "n_head": 4, "initializer_range": 0.3}
+_GPT_NEO = {
+    "hidden_size": 32,
+    "num_layers": 2,
+    "num_heads": 4,
+    "attention_types": [[["global", "local"], 1]],
+    "window_size": 48,
+    "max_position_embeddings": 128,
+    "initializer_range": 0.3,
+}
 
 FAMILIES: dict[str, Family] = {
     "llama": Family("llama", llama_tokenizer, COMMON),
@@ -232,10 +243,13 @@ FAMILIES: dict[str, Family] = {
     "gpt-neox": Family("gpt_neox", neox_tokenizer, {**NO_GROUPS, "rotary_pct": 0.25}),
     "phi": Family("phi", gpt2_tokenizer, {**NO_GROUPS, "partial_rotary_factor": 0.5}),
     "opt": Family("opt", opt_tokenizer, {**NO_GROUPS, **_OPT}),
+    "bloom": Family("bloom", gpt2_tokenizer, _BLOOM, context=2**31, fast=False),
+    "gpt-neo": Family("gpt_neo", gpt2_tokenizer, _GPT_NEO, context=48, fast=False),
+    "lfm2": Family("lfm2", llama3_tokenizer, {**COMMON, "layer_types": ["conv", "full_attention"]}, fast=False),
 }
 """By name; `context` where it is shorter than the 128 positions is the window of a sliding layer."""
 
-LEARNED_POSITIONS = ("gpt2", "opt")
+LEARNED_POSITIONS = ("gpt2", "opt", "gpt-neo")
 
 
 def save_all(root: Path, names: Iterable[str] = tuple(FAMILIES)) -> dict[str, Path]:

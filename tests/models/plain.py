@@ -60,3 +60,10 @@ def greedy(network: Any, prompts: Sequence[Ids], budget: int, stops: Sequence[in
     )[:, length:].tolist()
     ends = [next((at + 1 for at, token in enumerate(row) if token in stops), budget) for row in said]
     return [tuple(row[:end]) for row, end in zip(said, ends, strict=True)]
+
+
+def gradients(network: Any, loss: Tensor) -> dict[str, Tensor]:
+    """The gradient of `loss` by each of the network's parameters that it depends on."""
+    network.zero_grad()
+    loss.backward()
+    return {name: part.grad.clone() for name, part in network.named_parameters() if part.grad is not None}

@@ -23,6 +23,9 @@ CLASSES = {
     "gpt-neox": ("GPTNeoXForCausalLM", "GPTNeoXTokenizer"),
     "phi": ("PhiForCausalLM", "GPT2Tokenizer"),
     "opt": ("OPTForCausalLM", "GPT2Tokenizer"),
+    "bloom": ("BloomForCausalLM", "GPT2Tokenizer"),
+    "gpt-neo": ("GPTNeoForCausalLM", "GPT2Tokenizer"),
+    "lfm2": ("Lfm2ForCausalLM", "TokenizersBackend"),
 }
 RENDERED = {
     "qwen2": "<|im_start|>user\nSay:<|im_end|>\n<|im_start|>assistant\n",
@@ -37,9 +40,10 @@ BEGINNINGS = {
     "gemma": "<bos>",
     "gemma2": "<bos>",
     "opt": "</s>",
+    "lfm2": "<s>",
 }
 STOPS = {"qwen2": "<|im_end|>", "qwen3": "<|im_end|>", "gemma3": "<end_of_turn>", "mistral": "</s>"}
-NO_PAD = {"llama", "llama3", "mistral", "mistral-window", "gpt2", "phi"}
+NO_PAD = {"llama", "llama3", "mistral", "mistral-window", "gpt2", "phi", "bloom", "gpt-neo", "lfm2"}
 
 
 @pytest.fixture
@@ -74,21 +78,35 @@ def test_float64_changes_the_precision_and_nothing_else(bare, family, family_fol
 
 def test_windows_are_narrower_than_the_positions_and_matter(bare, family):
     context = FAMILIES[family].context
-    if context == 128:
+    if context >= 128:
         assert getattr(bare.config, "sliding_window", None) is None
         return
-    row = torch.arange(20, 20 + context + 1)[None]
+    row = torch.arange(20, 20 + context + 20)[None]
+    name = "window_size" if hasattr(bare.config, "window_size") else "sliding_window"
+    wide = AutoModelForCausalLM.from_pretrained(bare.name_or_path, **{name: 4096}).eval()
     with torch.no_grad():
-        inside = [bare(input_ids=row[:, at:-1]).logits[0, -1] for at in (0, 1)]
-        assert not torch.allclose(*inside, atol=1e-3), "the first token of a full window is seen"
-        wide = AutoModelForCausalLM.from_pretrained(bare.name_or_path, sliding_window=4096).eval()
-        assert not torch.allclose(bare(input_ids=row).logits, wide(input_ids=row).logits, atol=1e-3)
-        torch.testing.assert_close(bare(input_ids=row[:, :-1]).logits, wide(input_ids=row[:, :-1]).logits)
+        logits, without = bare(input_ids=row).logits, wide(input_ids=row).logits
+        inside = [bare(input_ids=row[:, at:context]).logits[0, -1] for at in (0, 1)]
+    torch.testing.assert_close(logits[:, :context], without[:, :context])
+    assert not torch.allclose(logits[:, context:], without[:, context:], atol=1e-3)
+    assert not torch.allclose(*inside, atol=1e-3), "the first token of a full window is not seen"
+
+
+def can(model):
+    return model.reader.split, model.reader.share, model.reader.cached
 
 
 def test_the_fast_paths_are_taken_where_they_are_right(family, family_model):
-    assert family_model.reader.share
-    assert family_model.reader.split == FAMILIES[family].split
+    assert can(family_model) == (True, FAMILIES[family].fast, FAMILIES[family].fast)
+
+
+def test_what_a_network_can_do_does_not_depend_on_how_large_its_weights_are(family, family_model):
+    faint = FAMILIES[family].network(family_model.tokenizer)
+    with torch.no_grad():
+        for parameter in faint.parameters():
+            if parameter.ndim > 1:
+                parameter.mul_(0.05)
+    assert can(LanguageModel(faint, family_model.tokenizer, "faint")) == can(family_model)
 
 
 def test_prompts_begin_as_the_family_has_it(family, family_model):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from marl.models import LanguageModel
+from marl.models import LanguageModel, Row
 
 OPTIONS = ((20, 21, 22), (20, 21, 23), (20, 24), (25,), (20,))
 TURNS, OWNERS = 5, [(episode, agent) for episode in range(2) for agent in ("scout_0", "scout_1")]
@@ -69,29 +69,26 @@ def nothing_left(request):
             request.getfixturevalue(name).release(OWNERS)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_kept_prompts_change_nothing(family_model, seed):
-    assert_same(play(family_model, keyed=True, seed=seed), play(family_model, keyed=False, seed=seed), 1e-5)
+def test_kept_prompts_change_nothing_and_are_not_read_again(family_model):
+    results = []
+    anew = tokens_read(family_model, lambda: results.append(play(family_model, keyed=False)))
+    kept = tokens_read(family_model, lambda: results.append(play(family_model, keyed=True)))
+    assert_same(*results, 1e-5)
+    assert kept < 0.75 * anew if family_model.reader.cached else kept == anew
 
 
 def test_kept_prompts_change_nothing_in_float64(exact_family):
-    assert_same(play(exact_family, keyed=True), play(exact_family, keyed=False), 1e-9)
+    assert_same(play(exact_family, keyed=True, seed=1), play(exact_family, keyed=False, seed=1), 1e-9)
 
 
-def test_kept_prompts_are_not_read_again(family_model):
-    anew = tokens_read(family_model, lambda: play(family_model, keyed=False))
-    kept = tokens_read(family_model, lambda: play(family_model, keyed=True))
-    assert kept < 0.75 * anew
-
-
-def test_released_owners_start_anew(family_model):
+def test_released_owners_start_anew(model):
     def release(turn):
         if turn == 2:
-            family_model.release(OWNERS[:2])
+            model.release(OWNERS[:2])
         if turn == 4:
-            family_model.release(OWNERS)
+            model.release(OWNERS)
 
-    assert_same(play(family_model, keyed=True, before_turn=release), play(family_model, keyed=False), 1e-5)
+    assert_same(play(model, keyed=True, before_turn=release), play(model, keyed=False), 1e-5)
 
 
 def test_release_forgets(llama):
@@ -155,15 +152,13 @@ def test_nothing_is_stale_after_other_weights_are_loaded(llama):
     assert_same(kept, play(llama, keyed=False, before_turn=load), 1e-5)
 
 
-def test_training_in_between_changes_nothing(family_model):
-    from marl.models import Row
-
+def test_training_in_between_changes_nothing(model):
     def train(turn):
-        family_model.network.zero_grad()
-        family_model.log_probs([Row((20, 30, 40), (20, 21)), Row((20, 30), (), OPTIONS, 1)]).log_probs.sum().backward()
-        family_model.network.zero_grad()
+        model.network.zero_grad()
+        model.log_probs([Row((20, 30, 40), (20, 21)), Row((20, 30), (), OPTIONS, 1)]).log_probs.sum().backward()
+        model.network.zero_grad()
 
-    assert_same(play(family_model, keyed=True, before_turn=train), play(family_model, keyed=False), 1e-5)
+    assert_same(play(model, keyed=True, before_turn=train), play(model, keyed=False), 1e-5)
 
 
 def test_one_owner_may_ask_twice_in_a_batch(family_model):
@@ -186,8 +181,9 @@ def test_shorter_and_unrelated_prompts_of_an_owner(family_model):
 
 
 def test_up_to_the_last_place_of_the_context(family_model):
-    prompt = tuple((20 + 7 * at) % 270 + 10 for at in range(family_model.context - 4))
-    for size in (family_model.context // 2, family_model.context - 4):
+    context = min(family_model.context, 128)
+    prompt = tuple((20 + 7 * at) % 270 + 10 for at in range(context - 4))
+    for size in (context // 2, context - 4):
         [kept] = family_model.say([prompt[:size]], [4], streams(1, 0), greedy=True, keys=["a"])
         assert kept.token_ids == family_model.say([prompt[:size]], [4], streams(1, 0), greedy=True)[0].token_ids
     family_model.release(["a"])
