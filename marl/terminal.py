@@ -21,7 +21,7 @@ from rich.text import Text
 from marl.scenario import load_scenario, packaged_scenarios
 from marl.settings import Scenario
 from marl.store import RunDirectory
-from marl.types import Episode
+from marl.types import Episode, ParseFailure
 
 STEPS = {
     "train": "training",
@@ -136,7 +136,7 @@ def turn_printer(console: Console) -> Callable[[Episode], None]:
             console.rule(f"episode {episode.index}")
         for turn in episode.turns[printed["turns"] :]:
             verb = "says" if turn.phase == "talk" else "plays"
-            said = turn.text if turn.failure is None else f"(unreadable: {turn.failure.reason})"
+            said = turn.text if turn.failure is None else _fault(turn.failure)
             console.print(Text.assemble((turn.agent, "bold cyan"), f" {verb} ", (repr(said), "green")))
         printed["turns"] = len(episode.turns)
         if episode.turns and all(turn.last for turn in latest_turns(episode)):
@@ -145,6 +145,10 @@ def turn_printer(console: Console) -> Callable[[Episode], None]:
             console.print(Text.assemble("payoffs: ", (payoffs, "bold")))
 
     return show
+
+
+def _fault(failure: ParseFailure) -> str:
+    return f"({'unreadable' if failure.kind == 'reply' else 'no reply'}: {failure.reason})"
 
 
 def latest_turns(episode: Episode) -> list[Any]:

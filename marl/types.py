@@ -9,6 +9,7 @@ import numpy as np
 
 Phase = Literal["talk", "act"]
 Outcome = Literal["terminated", "truncated", "failed"]
+FailureKind = Literal["reply", "call"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,14 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class ParseFailure:
-    """A reply that names no legal action. It is counted and handled by the scenario's rule, never guessed at."""
+    """A reply that names no legal action. It is counted and handled by the scenario's rule, never guessed at.
+
+    `kind` tells it from a "call" of a server that brought no reply at all, which is handled by the same rule.
+    """
 
     text: str
     reason: str
+    kind: FailureKind = "reply"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +137,10 @@ class Episode:
     def turns_of(self, agent: str) -> list[Turn]:
         """The agent's turns in order of time."""
         return [turn for turn in self.turns if turn.agent == agent]
+
+    def failures(self, kind: FailureKind) -> int:
+        """How many turns failed so: for a reply that names no legal action, or for want of any."""
+        return sum(turn.failure is not None and turn.failure.kind == kind for turn in self.turns)
 
     @property
     def mean_return(self) -> float:

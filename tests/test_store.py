@@ -41,7 +41,7 @@ def an_episode() -> Episode:
         said=(0,),
         reward=1.0,
         last=True,
-        failure=ParseFailure("x", "why"),
+        failure=ParseFailure("x", "why", "call"),
         next_state=np.array([0.25], dtype=np.float32),
         next_features=np.array([0, 1], dtype=np.float32),
     )
@@ -58,6 +58,12 @@ def test_an_episode_comes_back_as_it_was() -> None:
             assert np.array_equal(one, other) if isinstance(one, np.ndarray) else one == other, field.name
             assert type(one) is type(other), field.name
     assert dataclasses.replace(episode, turns=[]) == dataclasses.replace(again, turns=[])
+
+
+def test_a_failure_that_was_written_without_its_kind_is_one_of_a_reply() -> None:
+    data = json.loads(json.dumps(episode_to_json(an_episode())))
+    assert data["turns"][0]["failure"].pop("kind") == "call"
+    assert episode_from_json(data).turns[0].failure == ParseFailure("x", "why", "reply")
 
 
 def test_episodes_are_written_and_read(run: RunDirectory) -> None:

@@ -39,6 +39,11 @@ _NO_EFFECTS = {
     "{mean}{evidence}.",
     "untrained": "Training makes no difference that can be told from chance: {mean}{evidence}.",
 }
+_FAILURES = {
+    "parse_failures": "replies that named no legal action: {parse_failures}",
+    "failed_calls": "calls of a server that brought no reply: {failed_calls}",
+    "failed_episodes": "episodes that failed: {failed_episodes}",
+}
 
 
 def verdict(evaluation: Mapping[str, Any]) -> list[Sentence]:
@@ -196,12 +201,10 @@ def _plays(evaluation: Mapping[str, Any]) -> Iterator[Sentence]:
 
 
 def _failures(evaluation: Mapping[str, Any], arm: str) -> Iterator[Sentence]:
-    """Replies that named no legal action and episodes that broke, where there were any."""
+    """Replies that named no legal action, calls without a reply and episodes that broke, where there were any."""
     data = evaluation["arms"][arm]
-    if data["parse_failures"] or data["failed_episodes"]:
-        template = (
-            "In the arm {arm!r}, replies that named no legal action: {parse_failures}; episodes that failed: "
-            "{failed_episodes}. Failed episodes are left out of all means."
-        )
-        numbers = {key: pointer("arms", arm, key) for key in ("parse_failures", "failed_episodes")}
+    if any(data[key] for key in _FAILURES):
+        told = {key: words for key, words in _FAILURES.items() if data[key] or key != "failed_calls"}
+        template = "In the arm {arm!r}, " + "; ".join(told.values()) + ". Failed episodes are left out of all means."
+        numbers = {key: pointer("arms", arm, key) for key in told}
         yield sentence(evaluation, template, {"arm": arm}, **numbers)

@@ -32,8 +32,9 @@ def arm_metrics(
     """One entry of `arms` in evaluation.json: payoffs an episode with intervals, successes, failures, behavior.
 
     `mean` is the mean over completed episodes (`n` of them) of the mean over agents of the sum of rewards.
-    `parse_failures` counts turns of all episodes, failed ones too. Raises EnvError when fewer than two episodes
-    were completed, with the first failure's error.
+    `parse_failures` counts the replies in all episodes, failed ones too, that named no legal action, `failed_calls`
+    the turns for which a server gave none. Raises EnvError when fewer than two episodes were completed, with the
+    first failure's error.
     """
     done = completed(episodes)
     if len(done) < 2:
@@ -57,7 +58,8 @@ def arm_metrics(
             for agent in done[0].agents
         },
         "success": success_rate(done, confidence=confidence),
-        "parse_failures": sum(turn.failure is not None for episode in episodes for turn in episode.turns),
+        "parse_failures": sum(episode.failures("reply") for episode in episodes),
+        "failed_calls": sum(episode.failures("call") for episode in episodes),
         "failed_episodes": len(episodes) - len(done),
         "situations": situations(done),
     }
@@ -99,7 +101,7 @@ def joint_play(episode: Episode) -> str:
 
     In a single-decision game this is the joint action. In a repeated game it is where play ended, which is what an
     equilibrium is compared with; in a game of turns, each agent's own last move. An agent that never had a choice is
-    left out, and an action that was put in for an unparsed reply is marked as such.
+    left out, and an action that was put in for an unparsed reply, or for none, is marked as such.
     """
     last = {turn.agent: turn for turn in episode.turns if turn.phase == "act"}
     return ", ".join(f"{agent}: {_action(last[agent])}" for agent in episode.agents if agent in last)
@@ -107,7 +109,7 @@ def joint_play(episode: Episode) -> str:
 
 def _action(turn: Turn) -> str:
     if turn.failure is not None:
-        return "(unparsed)"
+        return "(unparsed)" if turn.failure.kind == "reply" else "(no reply)"
     return turn.options[turn.choice] if turn.choice is not None and turn.options else turn.text
 
 

@@ -125,7 +125,8 @@ def episode_metrics(episodes: Sequence[Episode]) -> dict[str, float]:
         "charts/episodic_return": float(np.mean([episode.mean_return for episode in played])),
         "charts/episodic_length": float(np.mean([episode.length for episode in played])),
         "episodes_failed": len(episodes) - len(played),
-        "parse_failures": sum(turn.failure is not None for episode in played for turn in episode.turns),
+        "parse_failures": sum(episode.failures("reply") for episode in played),
+        "failed_calls": sum(episode.failures("call") for episode in played),
     }
     successes = [episode.success for episode in played if episode.success is not None]
     if successes:

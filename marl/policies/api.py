@@ -48,7 +48,7 @@ class APIPolicy:
 
     def _decision(self, view: View, answer: Reply | Fault) -> Decision:
         if isinstance(answer, Fault):
-            return Decision("", failure=ParseFailure("", answer.reason))
+            return Decision("", failure=ParseFailure("", answer.reason, "call"))
         line = " ".join(answer.text.split())
         if not view.options:
             why = _too_long(line, self._length(answer), view.budget)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from marl.report import formats
-from marl.types import Episode, Message, Turn
+from marl.types import Episode, Message, ParseFailure, Turn
 
 MOST_EPISODES = 4
 MOST_DECISIONS = 12
@@ -14,23 +14,28 @@ MOST_DECISIONS = 12
 
 @dataclass(frozen=True)
 class Bubble:
-    """One message. `heard` is what the hearers read where it is not what was `sent`; `seat` is the agent's place."""
+    """One message. `heard` is what the hearers read where it is not what was `sent`; `seat` is the agent's place.
+
+    Where `fault` says why a try to speak failed, nobody heard anything, and `sent` is what the agent answered.
+    """
 
     agent: str
     seat: int
     sent: str
     heard: str | None
     hearers: str
+    fault: str | None = None
 
 
 @dataclass(frozen=True)
 class Move:
-    """One action, or why the reply named none."""
+    """One action, or why the reply named none; `replied` is False where there was no reply."""
 
     agent: str
     seat: int
     text: str
     fault: str | None
+    replied: bool = True
 
 
 @dataclass
@@ -74,8 +79,14 @@ def transcript(episode: Episode) -> Transcript:
     """Arrange one episode by the env's decisions."""
     seats = {agent: place for place, agent in enumerate(episode.agents)}
     steps: dict[int, DecisionView] = {}
-    for message in episode.messages:
-        steps.setdefault(message.step, DecisionView()).bubbles.append(_bubble(message, seats))
+    said = [(message.step, message.round, _bubble(message, seats)) for message in episode.messages]
+    said += [
+        (turn.step, turn.round, _unsaid(turn, turn.failure, seats))
+        for turn in episode.turns
+        if turn.failure and turn.phase == "talk"
+    ]
+    for step, _, bubble in sorted(said, key=lambda one: one[:2]):
+        steps.setdefault(step, DecisionView()).bubbles.append(bubble)
     prompts: dict[str, str] = {}
     for turn in episode.turns:
         if turn.phase == "act":
@@ -96,10 +107,16 @@ def _bubble(message: Message, seats: Mapping[str, int]) -> Bubble:
     )
 
 
+def _unsaid(turn: Turn, failure: ParseFailure, seats: Mapping[str, int]) -> Bubble:
+    return Bubble(turn.agent, seats.get(turn.agent, 0) % 4, failure.text, None, "", failure.reason)
+
+
 def _move(turn: Turn, seats: Mapping[str, int]) -> Move:
     chosen = turn.options[turn.choice] if turn.choice is not None and turn.choice < len(turn.options) else turn.text
-    fault = turn.failure.reason if turn.failure else None
-    return Move(turn.agent, seats.get(turn.agent, 0) % 4, turn.failure.text if turn.failure else chosen, fault)
+    seat = seats.get(turn.agent, 0) % 4
+    if turn.failure is None:
+        return Move(turn.agent, seat, chosen, None)
+    return Move(turn.agent, seat, turn.failure.text, turn.failure.reason, turn.failure.kind == "reply")
 
 
 def _outcome(episode: Episode) -> str:

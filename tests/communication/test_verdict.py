@@ -28,7 +28,8 @@ def arm(mean: float, equilibrium: str = "stag", **changes: Any) -> dict[str, Any
     }
     plays = {s: {"n": 16, "mean": mean, "plays": {"scout_0: x, partner_0: y": 0.875}} for s in SITUATIONS}
     return {
-        "label": "an arm", **part, "per_agent": {}, "success": None, "parse_failures": 0, "failed_episodes": 0,
+        "label": "an arm", **part, "per_agent": {}, "success": None, "parse_failures": 0, "failed_calls": 0,
+        "failed_episodes": 0,
         "situations": plays, "equilibrium": reached, **changes,
     }  # fmt: skip
 
@@ -85,7 +86,7 @@ def check_numbers(evaluation: dict[str, Any]) -> None:
 
 
 def test_every_number_printed_is_a_number_of_the_file(evaluation: dict[str, Any], talk: Talk) -> None:
-    evaluation["arms"]["normal"] |= {"parse_failures": 3, "failed_episodes": 2}
+    evaluation["arms"]["normal"] |= {"parse_failures": 3, "failed_calls": 7, "failed_episodes": 2}
     check_numbers(evaluation)
     for words in ("nhhh", "hhhh", "aabb"):
         check_numbers(pooled(evaluation, talk, words))
@@ -158,3 +159,10 @@ def test_failures_are_told(evaluation: dict[str, Any]) -> None:
     assert "no legal action" not in texts(evaluation)
     evaluation["arms"]["off"] |= {"parse_failures": 3, "failed_episodes": 1}
     assert "In the arm 'off', replies that named no legal action: 3; episodes that failed: 1" in texts(evaluation)
+
+
+def test_calls_without_a_reply_are_told_apart_from_replies(evaluation: dict[str, Any]) -> None:
+    assert "brought no reply" not in texts(evaluation)
+    evaluation["arms"]["off"] |= {"failed_calls": 5}
+    told = "In the arm 'off', replies that named no legal action: 0; calls of a server that brought no reply: 5; "
+    assert told + "episodes that failed: 0" in texts(evaluation)

@@ -6,7 +6,7 @@ import pytest
 
 from marl.errors import EnvError
 from marl.evaluation.metrics import arm_metrics, completed, joint_play, situations, success_rate
-from marl.types import Episode
+from marl.types import Episode, ParseFailure
 
 Make = Callable[..., Episode]
 
@@ -19,7 +19,7 @@ def test_payoffs_failures_and_label(episode: Make) -> None:
     ]
     metrics = arm_metrics(episodes, arm="normal", label="with the channel", seed=0)
     assert (metrics["mean"], metrics["n"], metrics["failed_episodes"]) == (3.0, 2, 1)
-    assert metrics["parse_failures"] == 2
+    assert (metrics["parse_failures"], metrics["failed_calls"]) == (2, 0)
     assert {agent: part["mean"] for agent, part in metrics["per_agent"].items()} == {"a": 5.0, "b": 1.0}
     assert metrics["low"] < 3.0 < metrics["high"]
     assert metrics["success"] is None
@@ -63,3 +63,12 @@ def test_joint_play_of_a_repeated_game_is_the_last_decision(episode: Make) -> No
 def test_an_unparsed_reply_is_never_shown_as_a_chosen_action(episode: Make) -> None:
     made = episode(0, {"a": 0.0, "b": 0.0}, plays=[{"a": "stag", "b": "hare"}], unparsed=["b"])
     assert joint_play(made) == "a: stag, b: (unparsed)"
+
+
+def test_calls_without_a_reply_are_no_replies(episode: Make) -> None:
+    episodes = [episode(i, {"a": 1.0, "b": 1.0}, plays=[{"a": "x", "b": "y"}], unparsed=["b"]) for i in range(3)]
+    episodes[0].turns[1].failure = ParseFailure("", "timeout", "call")
+    metrics = arm_metrics(episodes, arm="normal", label="", seed=0)
+    assert (metrics["parse_failures"], metrics["failed_calls"]) == (2, 1)
+    assert joint_play(episodes[0]) == "a: x, b: (no reply)"
+    assert joint_play(episodes[1]) == "a: x, b: (unparsed)"

@@ -127,3 +127,12 @@ def test_metrics_of_episodes_leave_failures_out(
     assert row["charts/episodic_return"] == pytest.approx(sum(played) / len(played))
     assert row["episodes_failed"] == len(episodes) - len(played)
     assert "charts/success" not in row
+
+
+def test_failures_are_counted_by_kind(
+    make_scenario: Callable[..., Scenario], build: Callable[[Scenario], MultiAgentPPO]
+) -> None:
+    episodes = build(make_scenario()).play(Task((0, 1), 0))
+    episodes[0].turns[0].failure = ParseFailure("", "timeout", "call")
+    row = episode_metrics(episodes)
+    assert (row["parse_failures"], row["failed_calls"]) == (0, 1)

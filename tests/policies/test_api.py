@@ -96,6 +96,7 @@ def test_a_call_that_fails_is_a_failed_turn(options, make_view):
     with serving(Answer("oops", status=500)) as server:
         [decision] = policy(server).decide([make_view("act" if options else "talk", options=options)])
     assert decision.failure.reason == "HTTP 500: 'oops' (after 2 tries)"
+    assert decision.failure.kind == "call"
     assert (decision.text, decision.choice) == ("", None)
 
 
@@ -104,7 +105,7 @@ def test_a_reply_that_names_no_option_is_a_failed_turn(make_view):
         act, talk = policy(server).decide([make_view("act"), make_view("talk", options=("ba", "du"))])
     assert act.choice is None
     assert act.text == "I go north"
-    assert act.failure.text == "I go\nnorth"
+    assert (act.failure.text, act.failure.kind) == ("I go\nnorth", "reply")
     assert "is not one of: north, south" in act.failure.reason
     assert "is not one of: ba, du" in talk.failure.reason
 

@@ -14,6 +14,7 @@ from marl.errors import StoreError
 from marl.report import render_report
 from marl.report.formats import number
 from marl.store import RunDirectory
+from marl.types import ParseFailure
 
 HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)> & \"quoted\" {{ 7 * 7 }}"
 VOID = {"meta", "br", "hr", "img", "input", "link"}
@@ -145,6 +146,28 @@ def test_transcripts_are_real_episodes(full_run: RunDirectory, page: Page) -> No
     bubbles = re.findall(r'class="bubble.*?<p>(.*?)</p>', page.source)
     assert first.messages[0].sent in bubbles
     assert "heard:" in page.text
+
+
+def test_calls_without_a_reply_have_a_column_where_there_were_any(full_run: RunDirectory, page: Page) -> None:
+    assert "Calls without a reply" not in page.text
+    evaluation = full_run.read_json("evaluation.json")
+    evaluation["arms"]["off"]["failed_calls"] = 1234
+    del evaluation["arms"]["normal"]["failed_calls"]
+    full_run.write_json("evaluation.json", evaluation)
+    text = Page(render_report(full_run.path)).text
+    assert "Calls without a reply" in text
+    assert "1,234" in text
+
+
+def test_a_turn_without_a_reply_is_shown_as_such(full_run: RunDirectory) -> None:
+    (episode, *_) = full_run.episodes("normal")
+    for turn in episode.turns:
+        turn.failure = ParseFailure("", "<timeout>", "call")
+    episode.messages = []
+    full_run.write_episodes("swapped", [episode])
+    source = Page(render_report(full_run.path)).source
+    assert source.count("Nothing was heard: &lt;timeout&gt;") == 2
+    assert source.count("gave no reply</span>") == 2
 
 
 def test_an_arm_of_another_name_has_its_transcripts_too(full_run: RunDirectory) -> None:

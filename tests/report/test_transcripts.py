@@ -75,7 +75,22 @@ def test_a_reply_that_names_no_action_is_shown_as_such() -> None:
     one = episode()
     one.turns = [turn("a_0", "", failure=ParseFailure("perhaps", "names no option"))]
     (move,) = transcript(one).decisions[0].moves
-    assert (move.text, move.fault) == ("perhaps", "names no option")
+    assert (move.text, move.fault, move.replied) == ("perhaps", "names no option", True)
+
+
+def test_a_call_without_a_reply_and_a_try_to_speak_that_failed_are_shown_where_they_stood() -> None:
+    one = episode()
+    one.messages = [Message("b_0", f"m{k}", f"m{k}", 0, k, ("a_0",)) for k in range(2)]
+    timeout = ParseFailure("", "timeout (after 5 tries)", "call")
+    one.turns = [turn("a_0", "", phase="talk", failure=timeout), turn("a_0", "", failure=timeout)]
+    (decision,) = transcript(one).decisions
+    assert [(bubble.agent, bubble.sent, bubble.fault) for bubble in decision.bubbles] == [
+        ("b_0", "m0", None),
+        ("a_0", "", "timeout (after 5 tries)"),
+        ("b_0", "m1", None),
+    ]
+    (move,) = decision.moves
+    assert (move.text, move.fault, move.replied) == ("", "timeout (after 5 tries)", False)
 
 
 def test_failed_and_truncated_episodes_say_so() -> None:
