@@ -152,16 +152,17 @@ class Reader:
             tree.slots = own if (own >= 0).any() else None
 
     def passes(
-        self, readings: Sequence[Reading], forest: Forest, *, cached: bool = False
+        self, readings: Sequence[Reading], forest: Forest, *, cached: bool = False, room: int = 0
     ) -> Iterator[tuple[Layout, Tensor, list[Pair]]]:
         """Call the network for all trees: (layout, states [R, F, H], keys and values with `cached`), call by call.
 
-        `states` are logits where `split` is False. Prompts with a key are kept once all calls are made.
+        `states` are logits where `split` is False; keys and values have `room` columns more. Prompts with a key are
+        kept once all calls are made.
         """
         keeping = self.share and self.cached and any(reading.key is not None for reading in readings)
         kept: dict[int, np.ndarray] = {}
         for layout in layouts(forest.trees, TRUNK if self.share and self.cached else None):
-            states, pairs = self._call(layout, cached or keeping)
+            states, pairs = self._call(layout, cached or keeping, room)
             if keeping:
                 self._keep(readings, forest, layout, pairs, kept)
             yield layout, states, pairs
@@ -206,7 +207,7 @@ class Reader:
             where = [torch.from_numpy(np.concatenate(part)).to(self.device) for part in (rows, columns)]
             self.prefixes.write(np.concatenate(slots), pairs, where[0], where[1])
 
-    def _call(self, layout: Layout, cached: bool) -> tuple[Tensor, list[Pair]]:
+    def _call(self, layout: Layout, cached: bool, room: int) -> tuple[Tensor, list[Pair]]:
         """One call of the network, or two where a long trunk goes first."""
         token_ids = torch.from_numpy(layout.token_ids).to(self.device)
         depths = torch.from_numpy(layout.depths).to(self.device)
@@ -214,9 +215,9 @@ class Reader:
         cache = None
         if layout.slots is not None:
             rows, filled = layout.slots.shape
-            cache = held_cache(self.prefixes.read(layout.slots, room=length), rows=rows, filled=filled)
+            cache = held_cache(self.prefixes.read(layout.slots, length + room), rows=rows, filled=filled)
         elif cached or trunk:
-            cache = empty_cache(length)
+            cache = empty_cache(length + room)
         parts = []
         with self.adapters.active(layout.adapters):
             if trunk:

@@ -92,15 +92,18 @@ def _shares(reader: Reader, expected: Tensor) -> bool:
 
 def _caches(reader: Reader, expected: Tensor) -> bool:
     """Going on from ragged kept beginnings, a token and a token more, gives the same logits."""
-    from marl.models.say import Speech, prefill
+    from marl.models.states import Speech, prefill
 
     sequences = _sequences(reader)
     heads = [Speech(sequence[:-2], 2, np.random.default_rng(0)) for sequence in sequences]
     reader.cached = True
     try:
-        _, states = prefill(reader, heads, len(heads), 2)
-        states.step(np.array([sequence[-2] for sequence in sequences]))
-        given = states.step(np.array([sequence[-1] for sequence in sequences]))
+        _, states, places = prefill(reader, heads, [], len(heads), 2)
+        given = expected
+        for back in (-2, -1):
+            tokens = np.zeros(len(heads), dtype=np.int64)
+            tokens[places] = [sequence[back] for sequence in sequences]
+            given = states.step(tokens)[torch.from_numpy(places).to(reader.device)]
     finally:
         reader.cached = False
     return _same(reader, given, expected)

@@ -187,3 +187,17 @@ def test_up_to_the_last_place_of_the_context(family_model):
         [kept] = family_model.say([prompt[:size]], [4], streams(1, 0), greedy=True, keys=["a"])
         assert kept.token_ids == family_model.say([prompt[:size]], [4], streams(1, 0), greedy=True)[0].token_ids
     family_model.release(["a"])
+
+
+def test_owners_with_the_same_prompt_each_keep_it(llama):
+    prompt = tuple(range(20, 50))
+    for verb in (
+        lambda: llama.say([prompt] * 3, [2] * 3, streams(3, 0), keys=["a", "b", "c"]),
+        lambda: llama.choose([prompt] * 3, [OPTIONS] * 3, keys=["a", "b", "c"]),
+    ):
+        verb()
+        llama.release(["a", "b"])
+        again = tokens_read(llama, lambda: llama.choose([prompt], [OPTIONS], keys=["c"]))
+        llama.release(["c"])
+        assert again < len(prompt)
+        assert len(llama.reader.prefixes) == 0
