@@ -4,12 +4,19 @@ A scripted function added to `marl.policies.scripted` is found by itself; one wi
 """
 
 import inspect
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
+from api_server import legal, serving
+
+from marl import policies
 from marl.models import LanguageModel
-from marl.policies import HumanPolicy, LanguageModelPolicy, Policy, ScriptedPolicy, scripted
+from marl.policies import APIPolicy, HumanPolicy, LanguageModelPolicy, Policy, ScriptedPolicy, scripted
+from marl.settings import APISettings
 from marl.types import Decision
 
 REQUIRED = {"constant": {"option": "hare"}}
@@ -33,9 +40,10 @@ class Yes:
         pass
 
 
-def makers(folder):
+def makers(folder, url):
     """Every policy that ships, by name, as a function that makes it afresh."""
     made = {f"scripted {name}": _scripted(name) for name in SCRIPTS}
+    made["api"] = lambda: APIPolicy("hunter", APISettings(kind="api", model="tiny", base_url=url))
     made["human"] = lambda: HumanPolicy("me", Yes(), Yes())
     made["language model"] = lambda: LanguageModelPolicy("hunter", LanguageModel.load(str(folder)))
     made["greedy language model"] = lambda: LanguageModelPolicy("hunter", LanguageModel.load(str(folder)), greedy=True)
@@ -46,9 +54,26 @@ def _scripted(name):
     return lambda: ScriptedPolicy(name, SCRIPTS[name], **REQUIRED.get(name, {}))
 
 
-@pytest.fixture(params=[*(f"scripted {name}" for name in SCRIPTS), "human", "language model", "greedy language model"])
-def make_policy(request, model_folder):
-    return makers(model_folder)[request.param]
+@pytest.fixture(scope="module")
+def server():
+    """A chat model that answers every prompt with something legal, by the request's seed."""
+    with serving(legal) as running:
+        yield running
+
+
+NAMES = [*(f"scripted {name}" for name in SCRIPTS), "api", "human", "language model", "greedy language model"]
+
+
+@pytest.fixture(params=NAMES)
+def make_policy(request, model_folder, server):
+    return makers(model_folder, server.url)[request.param]
+
+
+def test_every_policy_class_is_here(model_folder, server):
+    made = makers(model_folder, server.url)
+    assert set(made) == set(NAMES)
+    shipped = {value for value in vars(policies).values() if inspect.isclass(value) and value is not Policy}
+    assert {type(make()) for make in made.values()} == shipped
 
 
 def test_every_shipped_script_is_found():
