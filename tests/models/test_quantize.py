@@ -1,4 +1,5 @@
 import json
+import pickle
 import shutil
 
 import numpy as np
@@ -154,6 +155,12 @@ def test_it_cannot_be_trained(llama):
     with pytest.raises(ModelError, match="cannot be trained; train the float policy"):
         network.train()
     network.eval()
+
+
+def test_it_can_be_sent_to_another_process(llama):
+    small = int8(llama)
+    again = pickle.loads(pickle.dumps(small))
+    np.testing.assert_array_equal(again.choose([(5, 6)], [OPTIONS])[0], small.choose([(5, 6)], [OPTIONS])[0])
 
 
 def test_an_int8_network_is_not_rounded_again(llama):
