@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,9 @@ class Adapters:
         """The adapter that was saved in `folder`, under `name`. Raises ModelError where there is none that fits."""
         self._check(name)
         try:
-            self._network.load_adapter(str(folder), adapter_name=name)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._network.load_adapter(str(folder), adapter_name=name)
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise ModelError(f"no adapter of this network could be loaded from {folder}: {error}") from error
         self._added(name)
@@ -75,13 +78,21 @@ class Adapters:
         used = tuple(dict.fromkeys(name for name in rows if name is not None))
         for name in used:
             self._known(name)
-        if used:
-            places = torch.tensor([-1 if name is None else used.index(name) for name in rows])
-            self._rows = _Rows(used, places.to(self._network.device))
+        places = torch.tensor([-1 if name is None else used.index(name) for name in rows])
+        with self._using(_Rows(used, places.to(self._network.device)) if used else None):
+            yield
+
+    def as_now(self) -> Callable[[], AbstractContextManager[None]]:
+        """Makes contexts in which a batch is read with the adapters of this moment, for what is computed again."""
+        return partial(self._using, self._rows)
+
+    @contextmanager
+    def _using(self, rows: _Rows | None) -> Iterator[None]:
+        before, self._rows = self._rows, rows
         try:
             yield
         finally:
-            self._rows = None
+            self._rows = before
 
     def _known(self, name: str) -> None:
         if name not in self.names:

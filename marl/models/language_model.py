@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Hashable, Iterable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from marl.errors import ModelError
+from marl.models.folders import replaced
 from marl.models.records import Ids, Row, RowLogProbs, Utterance
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from marl.models.constraint import Constraint
+    from marl.models.loading import PrecisionName
     from marl.models.matcher import Matcher
     from marl.models.scoring import Scorer, Scoring
 
@@ -31,8 +32,11 @@ class LanguageModel:
     parameters sets torch to one thread, which is fastest for it; MARL_TORCH_THREADS=N sets N instead.
     """
 
-    def __init__(self, network: PreTrainedModel, tokenizer: Any, name: str) -> None:
+    def __init__(
+        self, network: PreTrainedModel, tokenizer: Any, name: str, precision: PrecisionName = "float32"
+    ) -> None:
         from marl.models.forward import Reader
+        from marl.models.loading import computed_in
         from marl.models.texts import Texts
 
         self.network = network
@@ -41,19 +45,22 @@ class LanguageModel:
         self._texts = Texts(tokenizer)
         self.stop_id = self._texts.stop_id
         self.context = _context(network)
-        self.reader = Reader(network)
+        self.precision = precision
+        self.reader = Reader(network, computed_in(precision))
 
     @classmethod
-    def load(cls, name: str, *, seed: int = 0) -> LanguageModel:
+    def load(cls, name: str, *, seed: int = 0, precision: PrecisionName = "float32") -> LanguageModel:
         """The model called `name`: "nano" (ships with the package), "scratch" (the same network with random weights
         drawn from `seed`), a folder of an AutoModelForCausalLM and its tokenizer, or a Hugging Face hub name.
 
-        Raises ModelError where there is none, or it lacks a part.
+        A folder that `save_adapter` or peft wrote is its base with the adapter added into the weights. The weights are
+        float32; `precision` is what matrix products are computed in, in acting and training alike. Raises ModelError
+        where there is no such model, or it lacks a part.
         """
         from marl.models.loading import load_parts
 
         network, tokenizer = load_parts(name, seed)
-        return cls(network, tokenizer, name)
+        return cls(network, tokenizer, name, precision)
 
     def encode_prompt(self, text: str) -> Ids:
         """The prompt as the model reads it: begin-of-text token or chat template where the tokenizer has one."""
@@ -93,7 +100,8 @@ class LanguageModel:
         Raises ModelError for an empty prompt, a prompt that with its budget exceeds the context, settings out of range,
         and logits that are not finite.
         """
-        from marl.models.say import Sampling, Speech, say
+        from marl.models.say import Sampling, say
+        from marl.models.states import Speech
         from marl.models.stops import StopTexts
         from marl.models.truncation import check_truncation
 
@@ -102,7 +110,7 @@ class LanguageModel:
         self._check(prompts, budgets)
         sampling = Sampling(
             self._stop_ids,
-            StopTexts(stop_texts, self.tokenizer),
+            StopTexts((*self._texts.stop_texts, *stop_texts), self.tokenizer),
             temperature,
             greedy,
             top_k,
@@ -149,17 +157,21 @@ class LanguageModel:
         temperature: float = 1.0,
         scoring: Scoring = "step",
         constraint: Constraint | None = None,
+        checkpointing: bool = False,
     ) -> RowLogProbs:
         """Log-probabilities and entropies of recorded decisions under the network as it is now, for training.
 
-        The same forward pass and the same normalization as `say` and `choose`. Raises ModelError for rows that could
-        not have been recorded, and logits that are not finite.
+        The same forward pass and the same normalization as `say` and `choose`. With `checkpointing` activations are
+        computed again in the backward pass: slower, in less memory. Raises ModelError for rows that could not have
+        been recorded, and logits that are not finite.
         """
+        from marl.models.checkpointing import checkpointed
         from marl.models.log_probs import log_probs
 
         for row in rows:
             self._check([row.prompt_ids], [max(map(len, (row.token_ids, *row.option_ids))) - 1])
-        return log_probs(self.reader, rows, self._scorer(scoring, temperature), self._matcher(constraint))
+        with checkpointed(self.reader) if checkpointing else nullcontext():
+            return log_probs(self.reader, rows, self._scorer(scoring, temperature), self._matcher(constraint))
 
     def micro_batches(self, rows: Sequence[Row], tokens: int) -> list[list[int]]:
         """The numbers of `rows` in pieces of about `tokens` tokens each, for gradients that are added up."""
@@ -187,20 +199,29 @@ class LanguageModel:
         """The parameters of adapter `name`, which is all that its training changes."""
         return self.reader.adapters.parameters(name)
 
+    def load_adapter(self, name: str, folder: str | Path) -> None:
+        """Add the adapter in `folder` as `name`. Raises ModelError where the name is taken or it does not fit."""
+        self.reader.adapters.load(name, folder)
+
     def save(self, folder: str | Path) -> None:
-        """Write network (safetensors) and tokenizer as a Hugging Face folder, replacing `folder` only when complete."""
-        target = Path(folder)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        try:
-            part.chmod(0o755)
+        """Write network (safetensors) and tokenizer as a Hugging Face folder, replacing `folder` only when complete.
+
+        Raises ModelError for a base with adapters, which `save_adapter` writes one by one.
+        """
+        if self.adapters:
+            raise ModelError(f"the model has adapters {', '.join(self.adapters)}; write each with save_adapter")
+        with replaced(Path(folder)) as part:
             self.network.save_pretrained(part)
             self.tokenizer.save_pretrained(part)
-            if target.exists():
-                shutil.rmtree(target)
-            part.rename(target)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+
+    def save_adapter(self, name: str, folder: str | Path) -> None:
+        """Write adapter `name` as peft would: a folder that names this model as its base, with the tokenizer in it."""
+        from marl.models.adapter_folder import write_adapter
+
+        self.adapter_parameters(name)  # raises for an unknown one
+        with replaced(Path(folder)) as part:
+            write_adapter(self.network, name, self.name, part)
+            self.tokenizer.save_pretrained(part)
 
     @property
     def _stop_ids(self) -> frozenset[int]:
@@ -211,9 +232,7 @@ class LanguageModel:
 
         if constraint is None:
             return None
-        return compile_constraint(
-            constraint, self.tokenizer, self.reader.vocabulary, self._stop_ids, self._texts.lead
-        )
+        return compile_constraint(constraint, self.tokenizer, self.reader.vocabulary, self._stop_ids, self._texts.lead)
 
     def _scorer(self, scoring: Scoring, temperature: float) -> Scorer:
         from marl.models.scoring import Scorer
@@ -234,12 +253,9 @@ class LanguageModel:
 
 
 def _context(network: PreTrainedModel) -> int:
-    """Tokens that the network reads with full attention: its positions, or its sliding window where that is shorter."""
+    """Tokens that the network reads: its positions, or the window of one that masks by place in the row."""
     config = network.config.get_text_config()
-    limits = [
-        getattr(config, key, None)
-        for key in ("max_position_embeddings", "n_positions", "sliding_window", "window_size")
-    ]
+    limits = [getattr(config, key, None) for key in ("max_position_embeddings", "n_positions", "window_size")]
     return min([limit for limit in limits if isinstance(limit, int)], default=2**31)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 import transformers
 from safetensors import SafetensorError
 
 from marl.errors import ModelError
+from marl.models.adapter_folder import base_name, is_adapter, merged
 from marl.models.quantize import count_weights, is_int8, load_int8
 from marl.seeding import seed_of
 
@@ -25,12 +26,26 @@ _FAILURES = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportErr
 """What transformers and safetensors raise for files that are missing, damaged or of an unknown kind."""
 
 
+PrecisionName = Literal["float32", "bfloat16", "float16"]
+
+
+def computed_in(precision: str) -> torch.dtype | None:
+    """What matrix products are computed in; None for the weights' own type. Raises ModelError for an unknown name."""
+    if precision not in get_args(PrecisionName):
+        raise ModelError(f"precision is {precision!r}; give one of {', '.join(get_args(PrecisionName))}")
+    return None if precision == "float32" else getattr(torch, precision)
+
+
 def load_parts(name: str, seed: int) -> tuple[Any, Any]:
     """(network, tokenizer) for "nano", "scratch" (nano's network with random weights drawn from `seed`), a folder of
-    an AutoModelForCausalLM, or a hub name. Raises ModelError where there is none, or it is incomplete.
+    an AutoModelForCausalLM, an exported adapter's folder (its base with the adapter added into the weights), or a hub
+    name. Raises ModelError where there is none, or it is incomplete.
     """
     if not name.strip():
         raise ModelError('the model name is empty; give "nano", "scratch", a folder or a Hugging Face hub name')
+    if is_adapter(name):
+        network, tokenizer = load_parts(base_name(name), seed)
+        return merged(network, name), tokenizer
     source = str(NANO) if name in ("nano", "scratch") else name
     _check_source(name, source)
     transformers.utils.logging.disable_progress_bar()
