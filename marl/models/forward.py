@@ -17,6 +17,7 @@ from marl.models.adapters import Adapters
 from marl.models.cache import Pair, empty_cache, held_cache
 from marl.models.forest import Forest, plant
 from marl.models.layout import TRUNK, Layout, layouts
+from marl.models.masks import Window, attention_mask
 from marl.models.prefixes import Prefixes
 from marl.models.records import Ids
 
@@ -44,7 +45,8 @@ class Reader:
     Trials on construction find out what the network can do (`marl.models.trials`). `split`: the output embedding
     applied to the inner model's hidden states gives the network's own logits, so that it need be applied only where
     logits are wanted. `share`: the network takes a tree attention mask, so that shared prefixes are computed once.
-    `cached`: it goes on from keys and values, so that a token need not be read again to say the next one.
+    `cached`: it goes on from keys and values, so that a token need not be read again to say the next one. `window`:
+    how far its sliding layers see.
     """
 
     def __init__(self, network: Any, precision: Precision = None) -> None:
@@ -60,6 +62,7 @@ class Reader:
         config = network.config.get_text_config()
         self.pair_cost = 1.0 / (2.0 * (getattr(config, "hidden_size", None) or 512))
         self.soft_cap = getattr(config, "final_logit_softcapping", None)
+        self.window = Window.of(config)
         self.split = self.share = self.cached = False
         trials.run(self)
 
@@ -210,7 +213,6 @@ class Reader:
     def _call(self, layout: Layout, cached: bool, room: int) -> tuple[Tensor, list[Pair]]:
         """One call of the network, or two where a long trunk goes first."""
         token_ids = torch.from_numpy(layout.token_ids).to(self.device)
-        depths = torch.from_numpy(layout.depths).to(self.device)
         length, trunk = layout.token_ids.shape[1], layout.trunk
         cache = None
         if layout.slots is not None:
@@ -224,17 +226,18 @@ class Reader:
                 parts.append(self.call({"input_ids": token_ids[:, :trunk]}, cache))
             inputs = {"input_ids": token_ids[:, trunk:]}
             if layout.visible is not None:
-                inputs["position_ids"] = depths[:, trunk:]
-                inputs["attention_mask"] = self.mask(layout.visible)[:, None]
+                inputs |= self.attention(layout.visible, layout.depths[:, layout.kept + trunk :], layout.depths)
             parts.append(self.call(inputs, cache))
         pairs = [] if cache is None else [(layer.keys, layer.values) for layer in cache.layers]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1), pairs
 
-    def mask(self, visible: np.ndarray) -> Tensor:
-        """The additive attention mask of what is `visible`: 0 there, minus infinity elsewhere."""
-        hidden = torch.from_numpy(~visible).to(self.device)
-        dtype = self.precision or self.network.dtype
-        return torch.zeros(visible.shape, dtype=dtype, device=self.device).masked_fill_(hidden, -torch.inf)
+    def attention(self, visible: np.ndarray, queries: np.ndarray, keys: np.ndarray) -> dict[str, Any]:
+        """The network's inputs that say where tokens stand and what they see; see `attention_mask`."""
+        like = (self.precision or self.network.dtype, self.device)
+        return {
+            "position_ids": torch.from_numpy(queries).to(self.device),
+            "attention_mask": attention_mask(visible, queries, keys, self.window, like),
+        }
 
     def call(self, inputs: dict[str, Any], cache: Any = None) -> Tensor:
         """One call of the network. Returns its hidden states (logits where `split` is False); `cache` is filled."""

@@ -27,8 +27,8 @@ TRUNK = 512
 class Layout:
     """One call: R right-padded rows of F tokens to compute behind C columns of kept keys and values.
 
-    `numbers` [R]: the trees; `token_ids`, `depths` [R, F]; `slots` [R, C], None for no kept column; `columns`: for each
-    tree the column [N] of each of its tokens; `adapters`: one a row. `trunk`: how many first columns go through the
+    `numbers` [R]: the trees; `token_ids` [R, F]; `depths` [R, C + F]: how many tokens come before that of each column;
+    `slots` [R, C], None for no kept column; `columns`: for each tree the column [N] of each of its tokens; `adapters`: one a row. `trunk`: how many first columns go through the
     network before the others, as plain sequences. `visible` [R, F - trunk, C + F] bool: what the others see, None where
     causal attention says it all.
     """
@@ -78,7 +78,7 @@ def _layout(
 ) -> Layout:
     rows, length, past = len(numbers), int(fresh[numbers].max()), int(kept[numbers].max())
     token_ids = np.zeros((rows, length), dtype=np.int64)
-    depths = np.zeros((rows, length), dtype=np.int64)
+    depths = np.zeros((rows, past + length), dtype=np.int64)
     slots = np.zeros((rows, past), dtype=np.int64) if past else None
     shortest = min(trees[number].trunk for number in numbers)
     trunk = shortest if long is not None and long <= shortest < length and not past else 0
@@ -104,6 +104,6 @@ def _layout(
                 sees = tree.sees(new)
                 visible[row, :size, : len(old)], visible[row, :size, past : past + size] = sees[:, old], sees[:, new]
         columns.append(column)
-        token_ids[row, :size], depths[row, :size] = tree.token_ids[new], tree.depths[new]
+        token_ids[row, :size], depths[row, column] = tree.token_ids[new], tree.depths
     adapters = [trees[number].adapter for number in numbers]
     return Layout(numbers, token_ids, depths, visible, slots, columns, trunk, adapters)

@@ -42,19 +42,19 @@ class Said:
 
 
 class States:
-    """The S states that sampling is in: rows of the cache, which of its first columns each sees (`visible` [S, P]; all
-    see every later one), how many tokens each has read (`depths` [S]).
+    """The S states that sampling is in: rows of the cache, how many tokens come before that of each first column (`seen` [S,
+    P], -1 where a state does not see it; all see every later column), how many tokens each has read (`depths` [S]).
 
     A state that ends is overwritten by the last one, and one that goes on in several ways is copied to a free row
     behind: nothing else moves.
     """
 
     def __init__(
-        self, reader: Reader, cache: Any, visible: np.ndarray, depths: np.ndarray, adapters: list[str | None]
+        self, reader: Reader, cache: Any, seen: np.ndarray, depths: np.ndarray, adapters: list[str | None]
     ) -> None:
         self.reader = reader
         self.cache = cache
-        self.visible = visible
+        self.seen = seen
         self.depths = depths
         self.adapters = adapters
         self.matchers: list[Matcher] = []
@@ -93,11 +93,11 @@ class States:
             layer.copy_row(source, target)
         if target == len(self.depths):
             self.depths = np.append(self.depths, self.depths[source])
-            self.visible = np.concatenate([self.visible, self.visible[source : source + 1]])
+            self.seen = np.concatenate([self.seen, self.seen[source : source + 1]])
             self.adapters.append(self.adapters[source])
             self.matchers += self.matchers[source : source + 1]
             return
-        self.depths[target], self.visible[target] = self.depths[source], self.visible[source]
+        self.depths[target], self.seen[target] = self.depths[source], self.seen[source]
         self.adapters[target] = self.adapters[source]
         if self.matchers:
             self.matchers[target] = self.matchers[source]
@@ -105,20 +105,20 @@ class States:
     def _narrow(self, count: int) -> None:
         for layer in self.cache.layers:
             layer.rows = count
-        self.depths, self.visible = self.depths[:count], self.visible[:count]
+        self.depths, self.seen = self.depths[:count], self.seen[:count]
         del self.adapters[count:], self.matchers[count:]
 
     def step(self, tokens: np.ndarray) -> Tensor:
         """Read one more token in every state; logits [S, V]."""
         reader, count = self.reader, len(tokens)
-        inputs = {
-            "input_ids": torch.from_numpy(tokens)[:, None].to(reader.device),
-            "position_ids": torch.from_numpy(self.depths)[:, None].to(reader.device),
-        }
-        if not self.visible.all():
-            said = self.cache.get_seq_length() + 1 - self.visible.shape[1]
-            visible = np.pad(self.visible, ((0, 0), (0, said)), constant_values=True)
-            inputs["attention_mask"] = reader.mask(visible)[:, None, None]
+        inputs: dict[str, Any] = {"input_ids": torch.from_numpy(tokens)[:, None].to(reader.device)}
+        said = self.cache.get_seq_length() + 1 - self.seen.shape[1]
+        queries = self.depths[:, None]
+        if (self.seen >= 0).all() and (reader.window is None or int(queries.max()) < reader.window.size):
+            inputs["position_ids"] = torch.from_numpy(queries).to(reader.device)
+        else:
+            keys = np.concatenate([self.seen, queries + np.arange(1 - said, 1)], axis=1)
+            inputs |= reader.attention((keys >= 0)[:, None], queries, keys)
         self.depths = self.depths + 1
         with reader.adapters.active(self.adapters):
             states = reader.call(inputs, self.cache)
@@ -130,7 +130,7 @@ class RereadStates(States):
 
     def __init__(self, reader: Reader, prompts: Sequence[Ids], adapters: list[str | None]) -> None:
         depths = np.array([len(prompt) for prompt in prompts])
-        super().__init__(reader, Cache(layers=[]), np.ones((len(prompts), 0), dtype=bool), depths, adapters)
+        super().__init__(reader, Cache(layers=[]), np.zeros((len(prompts), 0), dtype=np.int64), depths, adapters)
         self.read: list[Ids] = list(prompts)
 
     def _copy(self, source: int, target: int) -> None:
@@ -185,15 +185,15 @@ def _taken_over(
     """One row a prompt: sampling goes on in the buffers of the call that read them."""
     order = np.argsort(forest.tree_of)[layout.numbers]  # the prompt in each row
     width = layout.kept + layout.token_ids.shape[1]
-    visible = np.zeros((len(order), width), dtype=bool)
+    seen = np.full((len(order), width), -1, dtype=np.int64)
     last = np.zeros(len(order), dtype=np.int64)
     for row, index in enumerate(order):
         columns = layout.columns[row][forest.places[index]]
-        visible[row, columns], last[row] = True, columns[-1] - layout.kept
+        seen[row, columns], last[row] = np.arange(len(columns)), columns[-1] - layout.kept
     logits = reader.logits(states.flatten(0, 1), np.arange(len(order)) * states.shape[1] + last)
     cache = held_cache(pairs, rows=len(order), filled=width)
     depths = np.array([len(speeches[index].prompt) for index in order])
-    return logits, States(reader, cache, visible, depths, list(layout.adapters)), np.argsort(order)
+    return logits, States(reader, cache, seen, depths, list(layout.adapters)), np.argsort(order)
 
 
 def _gathered(
@@ -231,9 +231,9 @@ def _gathered(
                 buffer[own, :, :longest] = part.transpose(1, 2)[at, column].transpose(1, 2)
     assert logits is not None
     cache = held_cache(layers, rows=len(speeches), filled=longest)
-    visible = np.arange(longest) < depths[:, None]
+    seen = np.where(np.arange(longest) < depths[:, None], np.arange(longest), -1)
     adapters = [each.adapter for each in speeches]
-    return logits, States(reader, cache, visible, depths, adapters), np.arange(len(speeches))
+    return logits, States(reader, cache, seen, depths, adapters), np.arange(len(speeches))
 
 
 def _buffer(like: Tensor, rows: int, columns: int) -> Tensor:

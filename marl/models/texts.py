@@ -42,6 +42,8 @@ class Texts:
         self._prompts: dict[str, Ids] = {}
         self._replies: dict[str, Ids] = {}
         self.stop_id = self._stop() if turn_end is None else turn_end
+        # Byte-level vocabularies have tokens such as ".\n" and "\n\n", which end the line as well as the newline does.
+        self.stop_texts = () if self.chat or self.stop_id in self.end_ids else ("\n",)
 
     def encode_prompt(self, text: str) -> Ids:
         """The prompt as the model reads it: begin-of-text token or chat template where the tokenizer has one."""

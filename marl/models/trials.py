@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from marl.errors import ModelError
+from marl.models.masks import Window
 
 if TYPE_CHECKING:
     from marl.models.forward import Reader
@@ -35,6 +36,8 @@ def run(reader: Reader) -> None:
         if not isinstance(getattr(reader.network.config, "window_size", None), int):
             reader.share = _tried(reader, _shares, expected)
             reader.cached = _tried(reader, _caches, expected)
+        if reader.window is not None and (reader.share or reader.cached) and not _tried(reader, _slides):
+            reader.share = reader.cached = False  # rows of their own, which the network masks by itself
 
 
 def _tried(reader: Reader, trial, *arguments: Tensor) -> bool:  # type: ignore[no-untyped-def]
@@ -107,6 +110,21 @@ def _caches(reader: Reader, expected: Tensor) -> bool:
     finally:
         reader.cached = False
     return _same(reader, given, expected)
+
+
+def _slides(reader: Reader) -> bool:
+    """Masks of a window of two tokens give what the network itself makes of that window."""
+    config, window = reader.network.config.get_text_config(), reader.window
+    assert window is not None
+    able = reader.share, reader.cached
+    config.sliding_window, reader.window = 2, Window(2, window.mixed)
+    try:
+        reader.share = reader.cached = False
+        expected = _after_each(reader)
+        return (not able[0] or _shares(reader, expected)) and (not able[1] or _caches(reader, expected))
+    finally:
+        config.sliding_window, reader.window = window.size, window
+        reader.share, reader.cached = able
 
 
 def _same(reader: Reader, given: Tensor, expected: Tensor) -> bool:

@@ -228,17 +228,15 @@ FAMILIES: dict[str, Family] = {
     "gemma2": Family(
         "gemma2",
         gemma_tokenizer,
-        {**COMMON, **_GEMMA2, **_sliding("sliding", "full"), "sliding_window": 48},
-        context=48,
+        {**COMMON, **_GEMMA2, **_sliding("sliding", "full"), "sliding_window": 12},
     ),
     "gemma3": Family(
         "gemma3_text",
         lambda: gemma_tokenizer(TURNS),
-        {**COMMON, **_sliding("sliding", "full"), "sliding_window": 48, "query_pre_attn_scalar": 8},
-        context=48,
+        {**COMMON, **_sliding("sliding", "full"), "sliding_window": 12, "query_pre_attn_scalar": 8},
     ),
     "mistral": Family("mistral", lambda: llama_tokenizer(INST), {**COMMON, "sliding_window": None}),
-    "mistral-window": Family("mistral", unigram_tokenizer, {**COMMON, "sliding_window": 64}, context=64),
+    "mistral-window": Family("mistral", unigram_tokenizer, {**COMMON, "sliding_window": 16}),
     "gpt2": Family("gpt2", gpt2_tokenizer, _GPT2),
     "gpt-neox": Family("gpt_neox", neox_tokenizer, {**NO_GROUPS, "rotary_pct": 0.25}),
     "phi": Family("phi", gpt2_tokenizer, {**NO_GROUPS, "partial_rotary_factor": 0.5}),
@@ -247,7 +245,7 @@ FAMILIES: dict[str, Family] = {
     "gpt-neo": Family("gpt_neo", gpt2_tokenizer, _GPT_NEO, context=48, fast=False),
     "lfm2": Family("lfm2", llama3_tokenizer, {**COMMON, "layer_types": ["conv", "full_attention"]}, fast=False),
 }
-"""By name; `context` where it is shorter than the 128 positions is the window of a sliding layer."""
+"""By name."""
 
 LEARNED_POSITIONS = ("gpt2", "opt", "gpt-neo")
 

@@ -36,18 +36,18 @@ def test_every_token_sees_its_own_beginning_and_nothing_else(long, sequences, ke
     for call in layouts(forest.trees, long):
         for row, number in enumerate(call.numbers):
             found[int(number)] = (call, row)
-            assert call.token_ids.shape == call.depths.shape
+            assert call.depths.shape[1] == call.kept + call.token_ids.shape[1]
     assert sorted(found) == list(range(len(forest.trees)))
     for sequence, number, path in zip(sequences, forest.tree_of, forest.places, strict=True):
         call, row = found[int(number)]
         tree = forest.trees[number]
         columns = call.columns[row][path]
         for depth, (token, place, column) in enumerate(zip(sequence, path, columns, strict=True)):
+            assert call.depths[row, column] == depth
             if tree.slots is not None and tree.slots[place] >= 0:
                 assert call.slots[row, column] == tree.slots[place]
                 continue
             assert call.token_ids[row, column - call.kept] == token
-            assert call.depths[row, column - call.kept] == depth
             assert sorted(seen_by(call, row, column)) == sorted(columns[: depth + 1])
 
 
