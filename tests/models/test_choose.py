@@ -89,3 +89,17 @@ def test_single_option_is_certain(model):
 
 def test_entropy_of_a_uniform_distribution():
     assert entropy(torch.full((4,), 0.25).log()).item() == pytest.approx(np.log(4))
+
+
+@pytest.mark.parametrize("scoring", ["step", "sum"])
+def test_large_requests_are_split_without_changing_anything(model, ragged, monkeypatch, scoring):
+    prompts, lists = ragged(12, seed=3), [list(LISTS.values())[index % len(LISTS)] for index in range(12)]
+    together = model.choose(prompts, lists, scoring=scoring)
+    monkeypatch.setattr("marl.models.choose.LOGITS_A_READ", 4000)
+    apart = model.choose(prompts, lists, scoring=scoring)
+    for one, other in zip(together, apart, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_nothing_asked_is_nothing_answered(model):
+    assert model.choose([], []) == []

@@ -117,3 +117,35 @@ def test_mixed_rows_of_several_option_lists(model, ragged):
     result = model.log_probs([Row(p, (), given, 1) for p, given in zip(prompts, lists, strict=True)])
     np.testing.assert_allclose(result.log_probs[:, 0].detach(), [table[1] for table in tables], atol=1e-5)
     assert option_trie(lists[0], model.stop_id) is option_trie(lists[3], model.stop_id)
+
+
+def test_micro_batches_hold_every_row_once_and_few_tokens(model, ragged):
+    rows, _ = acted(model, ragged(20, seed=4), 1.0)
+    pieces = model.micro_batches(rows, 60)
+    assert sorted(index for piece in pieces for index in piece) == list(range(len(rows)))
+    assert len(pieces) > 3
+    for piece in pieces:
+        sequences = {rows[index].prompt_ids + rows[index].token_ids for index in piece}
+        sequences |= {rows[index].prompt_ids + option for index in piece for option in rows[index].option_ids}
+        stems = {sequence[:length] for sequence in sequences for length in range(1, len(sequence) + 1)}
+        assert len(piece) == 1 or len(stems) <= 60
+
+
+def test_gradients_of_micro_batches_add_up(exact_model, ragged):
+    rows, _ = acted(exact_model, ragged(12, seed=5), 1.0)
+    network = exact_model.network
+
+    def gradient(pieces):
+        network.zero_grad()
+        for piece in pieces:
+            exact_model.log_probs([rows[index] for index in piece]).log_probs.sum().backward()
+        return torch.cat([parameter.grad.flatten() for parameter in network.parameters()])
+
+    whole = gradient([range(len(rows))])
+    torch.testing.assert_close(gradient(exact_model.micro_batches(rows, 50)), whole, atol=1e-8, rtol=1e-6)
+
+
+def test_like_prompts_stay_together(model):
+    stems = [tuple(range(10, 40)), tuple(range(50, 80))]
+    rows = [Row((*stems[index % 2], 90 + index), (7,)) for index in range(8)]
+    assert [sorted(piece) for piece in model.micro_batches(rows, 45)] == [[0, 2, 4, 6], [1, 3, 5, 7]]

@@ -1,8 +1,11 @@
 import re
 
+import families
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
 
 from marl.errors import ModelError
 from marl.models import Constraint, LanguageModel, Row
@@ -214,3 +217,22 @@ def test_settings_out_of_range(llama, settings, words):
 def test_budget_of_nothing_says_nothing(model):
     [said] = model.say([(5, 6)], [0], streams(1))
     assert said.token_ids == ()
+
+
+def test_a_line_ends_however_its_newline_is_spelled():
+    spelled = families._bytelevel(["<s>", "</s>"])
+    vocabulary, merges = dict(spelled["vocab"]), list(spelled["merges"])
+    for first, second in ((".", "Ċ"), ("Ċ", "Ċ")):
+        vocabulary[first + second] = len(vocabulary)
+        merges.append((first, second))
+    bpe = Tokenizer(models.BPE(vocabulary, merges))
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    bpe.decoder = decoders.ByteLevel()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, bos_token="<s>", eos_token="</s>")
+    model = LanguageModel(families.FAMILIES["llama"].network(tokenizer), tokenizer, "lines")
+    breaks = {vocabulary[".Ċ"], vocabulary["ĊĊ"]}
+    said = model.say([(5, 6)] * 600, [12] * 600, streams(600), temperature=2.0)
+    assert any(breaks & set(utterance.token_ids) for utterance in said)
+    for utterance in said:
+        assert not breaks & set(utterance.token_ids[:-1])
+        assert utterance.complete or not breaks & set(utterance.token_ids)
