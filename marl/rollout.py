@@ -1,4 +1,4 @@
-"""Playing episodes: many env copies in lockstep, each policy asked once a step for every turn that is pending."""
+"""Playing episodes: many env copies in lockstep, each language model asked once a step for all that is pending."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from marl.errors import ScenarioError
 from marl.policies.protocol import Policy
+from marl.policies.together import decide_together, forget
 from marl.settings import Scenario
 from marl.table import Table
 from marl.types import Decision, Episode, View
@@ -63,36 +64,36 @@ def _play_group(
     for table, index in zip(tables, indices, strict=True):
         table.open_record(seed, index)
         _guarded(table, table.begin)
-    while True:
-        asked: dict[int, list[tuple[Table, View]]] = {}
-        askers: dict[int, Policy] = {}
-        for table in tables:
-            for view in _guarded(table, table.pending) or ():
-                policy = seating[view.agent]
-                askers[id(policy)] = policy
-                asked.setdefault(id(policy), []).append((table, view))
-        if not asked:
-            return [table.episode for table in tables]
-        decisions: dict[int, dict[str, Decision]] = {id(table): {} for table in tables}
-        for key, turns in asked.items():
-            answers = _decide(askers[key], [view for _, view in turns], retry=scenario.on_parse_failure == "retry")
-            for (table, view), decision in zip(turns, answers, strict=True):
+    try:
+        while True:
+            asked = [
+                (table, view, seating[view.agent]) for table in tables for view in _guarded(table, table.pending) or ()
+            ]
+            if not asked:
+                return [table.episode for table in tables]
+            views, policies = [view for _, view, _ in asked], [policy for _, _, policy in asked]
+            answers = _decide(policies, views, retry=scenario.on_parse_failure == "retry")
+            decisions: dict[int, dict[str, Decision]] = {id(table): {} for table in tables}
+            for (table, view, _), decision in zip(asked, answers, strict=True):
                 decisions[id(table)][view.agent] = decision
-        for table in tables:
-            if decisions[id(table)]:
-                _guarded(table, table.apply, decisions[id(table)], scenario.on_parse_failure)
-                if on_step is not None:
-                    on_step(table.episode)
+            for table in tables:
+                if decisions[id(table)]:
+                    _guarded(table, table.apply, decisions[id(table)], scenario.on_parse_failure)
+                    if on_step is not None:
+                        on_step(table.episode)
+    finally:
+        forget(seating.values(), [(index, agent) for index in indices for agent in seating])
 
 
-def _decide(policy: Policy, views: Sequence[View], *, retry: bool) -> list[Decision]:
-    decisions = policy.decide(views)
+def _decide(policies: Sequence[Policy], views: Sequence[View], *, retry: bool) -> list[Decision]:
+    decisions = decide_together(policies, views)
     for _ in range(RETRIES if retry else 0):
         failed = [position for position, decision in enumerate(decisions) if decision.failure is not None]
         if not failed:
             break
-        for position, again in zip(failed, policy.decide([views[position] for position in failed]), strict=True):
-            decisions[position] = again
+        again = decide_together([policies[index] for index in failed], [views[index] for index in failed])
+        for position, decision in zip(failed, again, strict=True):
+            decisions[position] = decision
     return decisions
 
 

@@ -52,13 +52,63 @@ class ChannelSettings(Settings):
         return self
 
 
+class LoRASettings(Settings):
+    """Training changes a low-rank adapter on every linear layer; the model itself stays, shared by all that name it."""
+
+    rank: int = Field(default=8, ge=1)
+    alpha: int = Field(default=16, ge=1, description="the adapter counts with alpha / rank")
+
+
+class ConstraintSettings(Settings):
+    """What free talk may consist of: `texts` for the kinds vocabulary and words, `pattern` for regex and grammar."""
+
+    kind: Literal["vocabulary", "words", "regex", "grammar"]
+    texts: tuple[str, ...] = ()
+    pattern: str = ""
+
+    @model_validator(mode="after")
+    def _has_what_its_kind_needs(self) -> ConstraintSettings:
+        needed = "texts" if self.kind in {"vocabulary", "words"} else "pattern"
+        if [name for name in ("texts", "pattern") if getattr(self, name)] != [needed]:
+            raise ValueError(f"kind {self.kind} needs `{needed}`, and nothing but that")
+        return self
+
+
 class LanguageModelSettings(Settings):
-    """A causal LM: "nano" (in the package), "scratch" (the same network, untrained), a folder or a hub name."""
+    """A causal LM: "nano" (in the package), "scratch" (the same network, untrained), a folder or a hub name.
+
+    With `lora` an adapter is trained, else the whole network. `top_k`, `top_p` and `constraint` are for free talk.
+    """
 
     kind: Literal["language_model"] = "language_model"
     model: str = "nano"
     learn: bool = True
+    lora: LoRASettings | None = None
     temperature: float = Field(default=1.0, gt=0)
+    scoring: Literal["step", "sum", "token", "word"] = "step"
+    top_k: int | None = Field(default=None, ge=1)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    constraint: ConstraintSettings | None = None
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+
+    @model_validator(mode="after")
+    def _can_be_trained(self) -> LanguageModelSettings:
+        if self.learn and (self.top_k is not None or self.top_p is not None):
+            raise ValueError(
+                "top_k and top_p need learn: false, since training cannot give the log-probability of the truncated "
+                "distribution again; lower the temperature instead, or leave them out"
+            )
+        if self.lora is not None and not self.learn:
+            raise ValueError(
+                "lora needs learn: true, an adapter that is not trained changes nothing; leave lora out (an adapter "
+                "that was trained before is a folder: name it as the model)"
+            )
+        if self.lora is not None and self.model == "scratch":
+            raise ValueError(
+                "lora trains an adapter over weights that stay, and scratch's are random: there is nothing to build "
+                "on; leave lora out, or take another model"
+            )
+        return self
 
 
 class ScriptedSettings(Settings):
@@ -173,6 +223,8 @@ class TrainingSettings(Settings):
     epochs: int = Field(default=3, ge=1)
     minibatches: int = Field(default=2, ge=1)
     lr: float = Field(default=3e-4, gt=0)
+    tokens_a_batch: int = Field(default=16384, ge=1, description="read at a time; a minibatch's gradient is their sum")
+    gradient_checkpointing: bool = Field(default=False, description="less memory for a third more time")
     gamma: float = Field(default=1.0, ge=0, le=1)
     gae_lambda: float = Field(default=0.95, ge=0, le=1)
     clip: float = Field(default=0.2, gt=0)
@@ -223,4 +275,16 @@ class Scenario(Settings):
         unknown = sorted(set(self.seats.values()) - set(self.policies))
         if unknown:
             raise ValueError(f"seats name policies {unknown} that `policies` lacks; it has {sorted(self.policies)}")
+        return self
+
+    @model_validator(mode="after")
+    def _adapters_fit_together(self) -> Scenario:
+        ranks: dict[tuple[str, str], dict[int, str]] = {}
+        for name, policy in self.policies.items():
+            if isinstance(policy, LanguageModelSettings) and policy.lora is not None:
+                ranks.setdefault((policy.model, policy.precision), {}).setdefault(policy.lora.rank, name)
+        for (model, _), found in ranks.items():
+            if len(found) > 1:
+                given = ", ".join(f"{name} {rank}" for rank, name in found.items())
+                raise ValueError(f"policies that share model {model!r} need one lora.rank; given: {given}")
         return self

@@ -135,9 +135,8 @@ class Table:
                 return None
             options = tuple(self.action_names[agent][action] for action in legal)
             prompt = act_prompt(self.rules[agent], description, inbox, options)
-        return View(
-            agent, env.phase, prompt, options, self.scenario.channel.budget, observation, inbox, self.streams[agent]
-        )
+        budget, number = self.scenario.channel.budget, self.episode.index
+        return View(agent, env.phase, prompt, options, budget, observation, inbox, self.streams[agent], number)
 
     def _legal(self, agent: str, observation: Any) -> list[int]:
         mask = observation.get("action_mask") if isinstance(observation, Mapping) else None

@@ -266,7 +266,8 @@ def check_policy(policy: Any, views: Sequence[View] | None = None) -> None:
 
     Checked: `name`, `trainable`, `decide`; one Decision a view; choices within the options, none for free text;
     log-probabilities finite, not positive and as many as the tokens they belong to; the same generator states give
-    the same decisions, whatever the order and the size of the batch. Raises PolicyError on the first breach.
+    the same decisions, whatever the order and the size of the batch, in an episode or not. Raises PolicyError on the
+    first breach.
     """
     views = sample_views() if views is None else list(views)
     if not isinstance(getattr(policy, "name", None), str) or not isinstance(getattr(policy, "trainable", None), bool):
@@ -280,6 +281,9 @@ def check_policy(policy: Any, views: Sequence[View] | None = None) -> None:
     _check_same(policy, first, _decided(policy, views[::-1])[::-1], "asked in another order")
     alone = [_decided(policy, [view])[0] for view in views]
     _check_same(policy, first, alone, "asked one view at a time")
+    episode = [replace(view, episode=number) for number, view in enumerate(views)]
+    for time in ("first", "second"):
+        _check_same(policy, first, _decided(policy, episode), f"asked for the {time} time in an episode")
     _decided(policy, [])
 
 

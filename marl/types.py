@@ -45,7 +45,8 @@ class View:
 
     `options` are the legal texts: action names in the act phase; in the talk phase the channel's vocabulary, or
     empty for free text of at most `budget` tokens. `observation` is the agent's private observation as the env
-    gave it, `inbox` the messages that it has heard (its own included). `rng` is the agent's own stream.
+    gave it, `inbox` the messages that it has heard (its own included). `rng` is the agent's own stream. `episode` is
+    the number of the episode that goes on, None outside of any: a policy may keep work for the agent's next turn in it.
     """
 
     agent: str
@@ -56,6 +57,7 @@ class View:
     observation: Any
     inbox: tuple[Message, ...]
     rng: np.random.Generator
+    episode: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from marl.errors import ScenarioError
-from marl.policies import scripted_policy
+from marl.models import LanguageModel
+from marl.policies import LanguageModelPolicy, scripted_policy
 from marl.rollout import play
-from marl.scenario import load_scenario
+from marl.scenario import load_scenario, validate_scenario
 from marl.settings import Scenario, ScriptedSettings
 from marl.types import Decision, Episode, ParseFailure, View
 
@@ -186,3 +187,66 @@ def env_that_breaks_in_north() -> Any:
             return super().step(actions)
 
     return Faulty()
+
+
+def language_policies() -> dict[str, LanguageModelPolicy]:
+    model = LanguageModel.load("nano")
+    for number, name in enumerate(("sender", "receiver")):
+        model.add_adapter(name, rank=4, alpha=8, seed=number)
+    return {name: LanguageModelPolicy(name, model, adapter=name) for name in ("sender", "receiver")}
+
+
+def two_hunters(scenario: Scenario) -> Scenario:
+    data = scenario.model_dump()
+    policy = {"kind": "language_model", "model": "nano", "lora": {"rank": 4}}
+    return validate_scenario(
+        data
+        | {
+            "policies": {"sender": policy, "receiver": policy},
+            "seats": {"scout_0": "sender", "partner_0": "receiver"},
+        }
+    )
+
+
+def test_agents_that_share_a_model_are_one_batch(scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    policies, calls = language_policies(), []
+    model = policies["sender"].model
+    for verb in ("say", "choose"):
+        original = getattr(model, verb)
+
+        def noted(*args: Any, verb: str = verb, original: Any = original, **words: Any) -> Any:
+            calls.append((verb, len(args[0]), set(words["adapters"]), None in words["keys"]))
+            return original(*args, **words)
+
+        monkeypatch.setattr(model, verb, noted)
+    play(two_hunters(scenario), policies, range(6), seed=0)
+    both = {"sender", "receiver"}
+    assert calls == [("say", 12, both, False), ("choose", 12, both, False)]
+
+
+def test_what_is_kept_for_an_episode_changes_nothing_and_goes_with_it(
+    scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policies = language_policies()
+    model, hunters = policies["sender"].model, two_hunters(scenario)
+    sizes: list[int] = []
+    kept = play(
+        hunters, policies, range(6), seed=2, group=3, on_step=lambda _: sizes.append(len(model.reader.prefixes))
+    )
+    assert max(sizes) > 0
+    assert len(model.reader.prefixes) == 0
+    monkeypatch.setattr("marl.policies.language_model._owner", lambda view: None)
+    assert transcript(kept) == transcript(play(hunters, policies, range(6), seed=2, group=3))
+
+
+def test_what_is_kept_goes_when_playing_fails(scenario: Scenario) -> None:
+    policies = language_policies()
+    model = policies["sender"].model
+
+    def stop(episode: Episode) -> None:
+        assert len(model.reader.prefixes) > 0
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        play(two_hunters(scenario), policies, range(3), seed=2, on_step=stop)
+    assert len(model.reader.prefixes) == 0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from marl.errors import ScenarioError, StoreError
 from marl.policies.api import APIPolicy
+from marl.policies.bases import Bases, policy_with
 from marl.policies.human import HumanPolicy
 from marl.policies.language_model import LanguageModelPolicy
 from marl.policies.protocol import Policy
@@ -15,16 +16,21 @@ from marl.seeding import seed_of
 from marl.settings import APISettings, LanguageModelSettings, Scenario, ScriptedSettings
 
 
-def build_policies(scenario: Scenario, *, seed: int, trained: str | Path | None = None) -> dict[str, Policy]:
-    """Every policy that the scenario names, by name; each language model has weights of its own.
+def build_policies(
+    scenario: Scenario, *, seed: int, trained: str | Path | None = None, bases: Bases | None = None
+) -> dict[str, Policy]:
+    """Every policy that the scenario names, by name.
 
     With `trained`, a folder that holds `<policy name>/` for every learning policy, these take their weights from there.
-    `seed` decides the weights of `scratch` models. Raises ModelError, ScenarioError or StoreError for what is missing.
+    LoRA policies and language models that do not learn share what is in memory, in `bases` too; an untrained adapter
+    changes nothing, so the base plays alone. `seed` decides the weights of `scratch` models. Raises ModelError,
+    ScenarioError or StoreError for what is missing.
     """
     policies: dict[str, Policy] = {}
+    bases = Bases() if bases is None else bases
     for name, settings in scenario.policies.items():
         if isinstance(settings, LanguageModelSettings):
-            policies[name] = _language_model(name, settings, seed, None if trained is None else Path(trained))
+            policies[name] = _language_model(name, settings, seed, None if trained is None else Path(trained), bases)
         elif isinstance(settings, ScriptedSettings):
             policies[name] = scripted_policy(name, settings)
         elif isinstance(settings, APISettings):
@@ -47,13 +53,12 @@ def model_seed(seed: int, name: str) -> int:
     return seed_of(seed, "policy", name)
 
 
-def _language_model(name: str, settings: LanguageModelSettings, seed: int, trained: Path | None) -> LanguageModelPolicy:
-    from marl.models import LanguageModel
-
-    if trained is not None and settings.learn:
-        folder = trained / name
-        if not folder.is_dir():
-            raise StoreError(f"{trained} holds no trained policy {name!r}; finish the training or export it there")
-        return LanguageModelPolicy.load(name, folder, settings.temperature)
-    model = LanguageModel.load(settings.model, seed=model_seed(seed, name))
-    return LanguageModelPolicy(name, model, settings.temperature, trainable=settings.learn)
+def _language_model(
+    name: str, settings: LanguageModelSettings, seed: int, trained: Path | None, bases: Bases
+) -> LanguageModelPolicy:
+    if trained is None or not settings.learn:
+        return policy_with(name, settings, bases.get(settings, model_seed(seed, name)))
+    folder = trained / name
+    if not folder.is_dir():
+        raise StoreError(f"{trained} holds no trained policy {name!r}; finish the training or export it there")
+    return bases.exported(name, settings, model_seed(seed, name), folder)

@@ -3,7 +3,8 @@ import torch
 
 from marl.errors import ModelError, ScenarioError, StoreError
 from marl.policies import HumanPolicy, LanguageModelPolicy, ScriptedPolicy, build_policies, scripted_policy
-from marl.settings import Scenario, ScriptedSettings
+from marl.policies.bases import Bases
+from marl.settings import LoRASettings, Scenario, ScriptedSettings
 
 
 @pytest.fixture
@@ -82,3 +83,30 @@ def test_a_model_that_is_missing(scenario):
 def test_a_script_that_is_missing(entry):
     with pytest.raises(ScenarioError, match=r"policies\.mine\.entry"):
         scripted_policy("mine", ScriptedSettings(kind="scripted", entry=entry))
+
+
+def test_trained_adapters_share_one_base_with_what_does_not_learn(scenario, tmp_path, make_view):
+    lora = {
+        name: scenario.policies[name].model_copy(update={"lora": LoRASettings(rank=2)}) for name in ("first", "second")
+    }
+    scenario = scenario.model_copy(update={"policies": {**scenario.policies, **lora}})
+    untrained = build_policies(scenario, seed=0)
+    assert untrained["first"].model is untrained["second"].model is untrained["fixed"].model
+    assert untrained["first"].adapter is None, "an untrained adapter changes nothing"
+    bases = Bases()
+    for name in ("first", "second"):
+        learner = bases.learner(name, scenario.policies[name], 0)
+        with torch.no_grad():
+            for parameter in learner.model.adapter_parameters(name).values():
+                parameter.add_(0.2 if name == "first" else 0.4)
+        learner.export(tmp_path / name)
+    trained = build_policies(scenario, seed=0, trained=tmp_path)
+    assert trained["first"].model is trained["second"].model is trained["fixed"].model
+    assert [trained[name].adapter for name in ("first", "second", "fixed")] == ["first", "second", None]
+    texts = [trained[name].decide([make_view("act")])[0].log_probs for name in ("first", "second", "fixed")]
+    assert len(set(texts)) == 3
+    both = (
+        build_policies(scenario, seed=0, bases=bases),
+        build_policies(scenario, seed=0, trained=tmp_path, bases=bases),
+    )
+    assert both[0]["first"].model is both[1]["first"].model

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+import torch
 
 from marl.errors import ModelError
-from marl.models import LanguageModel, Row
+from marl.models import Constraint, LanguageModel, Row
 from marl.policies import LanguageModelPolicy
 
 
@@ -70,3 +71,48 @@ def test_loading_what_is_not_there(tmp_path):
 def test_options_that_become_the_same_tokens_are_refused(model, make_view):
     with pytest.raises(ModelError, match="twice"):
         LanguageModelPolicy("hunter", model).decide([make_view("act", options=("north", " north"))])
+
+
+def test_an_exported_adapter_decides_the_same(model, make_view, tmp_path):
+    model.add_adapter("hunter", rank=2, alpha=4)
+    with torch.no_grad():
+        for parameter in model.adapter_parameters("hunter").values():
+            parameter.add_(0.3)
+    policy = LanguageModelPolicy("hunter", model, adapter="hunter")
+    policy.export(tmp_path / "hunter")
+    again = LanguageModelPolicy.load("hunter", tmp_path / "hunter")
+    mine, theirs, base = (
+        each.decide([make_view("act", seed=seed) for seed in range(20)])
+        for each in (policy, again, LanguageModelPolicy("base", model))
+    )
+    assert mine == theirs
+    assert mine != base
+
+
+@pytest.mark.parametrize("scoring", ["step", "sum", "token", "word"])
+def test_recorded_choices_are_of_the_policys_scoring(model, make_view, scoring):
+    policy = LanguageModelPolicy("hunter", model, temperature=0.7, scoring=scoring)
+    [decision] = policy.decide([make_view("act")])
+    row = Row(decision.prompt_ids, decision.token_ids, decision.option_ids, decision.choice)
+    given = model.log_probs([row], temperature=0.7, scoring=scoring).log_probs
+    np.testing.assert_allclose(given[0].detach(), decision.log_probs, atol=1e-5)
+
+
+def test_free_talk_keeps_to_the_constraint_and_training_knows_it(model, make_view):
+    constraint = Constraint("vocabulary", ("north", "south"))
+    policy = LanguageModelPolicy("hunter", model, constraint=constraint)
+    decisions = policy.decide([make_view("talk", seed=seed, budget=12) for seed in range(8)])
+    assert {decision.text for decision in decisions} == {"north", "south"}
+    rows = [Row(decision.prompt_ids, decision.token_ids) for decision in decisions]
+    result = model.log_probs(rows, constraint=constraint)
+    for index, decision in enumerate(decisions):
+        count = len(decision.log_probs)
+        np.testing.assert_allclose(result.log_probs[index, :count].detach(), decision.log_probs, atol=1e-5)
+
+
+def test_another_model_in_its_place_has_no_adapter(model, model_folder):
+    model.add_adapter("hunter", rank=2, alpha=4)
+    policy = LanguageModelPolicy("hunter", model, 0.5, adapter="hunter", scoring="sum")
+    other = policy.with_model(LanguageModel.load(str(model_folder)))
+    assert (other.temperature, other.scoring, other.adapter) == (0.5, "sum", None)
+    assert (policy.model, policy.adapter) == (model, "hunter")
