@@ -21,8 +21,9 @@ from marl.learning.config import PPOConfig
 from marl.learning.dispatch import play_on
 from marl.learning.learner import ITERATION, PPOLearner
 from marl.learning.runner import EpisodeRunner
-from marl.learning.seating import learning_policies
+from marl.learning.seating import learning_policies, seated_meters
 from marl.learning.task import Task
+from marl.models.api_meter import Meter
 from marl.seeding import seed_of
 from marl.types import Episode
 
@@ -50,6 +51,7 @@ class MultiAgentPPO(Algorithm):
         self._here: EpisodeRunner | None = None
         if config.num_env_runners:
             self.env_runner_group = EnvRunnerGroup(config=config, local_env_runner=False)
+            self._meters = seated_meters(config.scenario)
         else:
             self._here = EpisodeRunner(config=config, worker_index=0)
             self._here.adopt(self.actors())
@@ -73,11 +75,13 @@ class MultiAgentPPO(Algorithm):
     def play(self, task: Task) -> list[Episode]:
         """Play with the weights as they are now."""
         if self._here is None:
-            return play_on(self.env_runner_group, task, weights=self._weights())
-        answer = self._here.sample(task=task)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+            return play_on(self.env_runner_group, task, self.meters, weights=self._weights())
+        return self._here.sample(task=task).episodes()
+
+    @property
+    def meters(self) -> dict[str, Meter]:
+        """What the seated API policies have counted in all runners, by policy name."""
+        return self._meters if self._here is None else self._here.meters
 
     def _weights(self) -> tuple[int, Any]:
         """The weights in Ray's object store, put there once a version."""

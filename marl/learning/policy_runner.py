@@ -12,11 +12,11 @@ from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 from ray.rllib.env.env_runner import EnvRunner
 from ray.rllib.env.env_runner_group import EnvRunnerGroup
 
-from marl.errors import ParleyError
+from marl.learning.answer import Answer, answer
 from marl.learning.cluster import ensure_ray
 from marl.learning.dispatch import play_on
 from marl.learning.task import Task
-from marl.policies.protocol import Policy
+from marl.policies import Policy, meters
 from marl.settings import Scenario
 from marl.types import Episode
 
@@ -30,17 +30,11 @@ class PolicyRunner(EnvRunner):
         self._key = -1
         self._seated: tuple[Scenario, Mapping[str, Policy]] | None = None
 
-    def sample(self, *, task: Task, key: int, seated: list[Any]) -> list[Episode] | ParleyError:
-        """Play with the scenario and policies behind the reference `seated[0]`; a ParleyError is returned, not raised:
-        a Ray actor that raises counts as broken and would be replaced.
-        """
+    def sample(self, *, task: Task, key: int, seated: list[Any]) -> Answer:
+        """Play with the scenario and policies behind the reference `seated[0]`."""
         if self._seated is None or key != self._key:
             self._key, self._seated = key, ray.get(seated[0])
-        scenario, policies = self._seated
-        try:
-            return task.play(scenario, policies)
-        except ParleyError as error:
-            return error
+        return answer(task, *self._seated)
 
     def get_spaces(self) -> dict[str, tuple[gym.Space, gym.Space]]:
         """None: it owns no module."""
@@ -70,11 +64,11 @@ class PolicyRunners:
         intervention: str | None = None,
         pool: Mapping[str, Sequence[str]] | None = None,
     ) -> list[Episode]:
-        """The episodes that `marl.rollout.play` gives, played on all actors."""
+        """The episodes that `marl.rollout.play` gives, played on all actors; what meters count there is added here."""
         self._calls += 1
         seated = ray.put((scenario, dict(policies)))
         task = Task(tuple(indices), seed, intervention, pool)
-        return play_on(self._group, task, key=self._calls, seated=[seated])
+        return play_on(self._group, task, meters(policies.values()), key=self._calls, seated=[seated])
 
     def close(self) -> None:
         """Stop the actors."""

@@ -11,11 +11,12 @@ import torch
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 from ray.rllib.env.env_runner import EnvRunner
 
-from marl.errors import ParleyError
 from marl.learning.actor import ActorModule
+from marl.learning.answer import Answer, answer
 from marl.learning.seating import seat
 from marl.learning.task import Task
-from marl.types import Episode
+from marl.models.api_meter import Meter
+from marl.policies import meters
 
 
 class EpisodeRunner(EnvRunner):
@@ -40,19 +41,18 @@ class EpisodeRunner(EnvRunner):
         self.actors = dict(actors)
         self._policies = seat(self.config.scenario, {name: actor.model for name, actor in actors.items()})
 
-    def sample(self, *, task: Task, weights: tuple[int, Any] | None = None) -> list[Episode] | ParleyError:
-        """Play one task. `weights` is (version, reference to module states): fetched when the version is new.
-
-        A ParleyError is returned, not raised: a Ray actor that raises counts as broken and would be replaced.
-        """
+    def sample(self, *, task: Task, weights: tuple[int, Any] | None = None) -> Answer:
+        """Play one task. `weights` is (version, reference to module states): fetched when the version is new."""
         if weights is not None and weights[0] != self._version:
             for name, state in ray.get(weights[1]).items():
                 self.actors[name].set_state(state)
             self._version = weights[0]
-        try:
-            return task.play(self.config.scenario, self._policies)
-        except ParleyError as error:
-            return error
+        return answer(task, self.config.scenario, self._policies)
+
+    @property
+    def meters(self) -> dict[str, Meter]:
+        """What the API policies have counted here, by policy name."""
+        return meters(self._policies.values())
 
     def get_spaces(self) -> dict[str, tuple[gym.Space, gym.Space]]:
         """No spaces: prompts and replies are token ids, which no gymnasium space needs to describe here."""

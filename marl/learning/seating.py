@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from marl.errors import LearningError
 from marl.models import LanguageModel
+from marl.models.api_meter import Meter
 from marl.policies import LanguageModelPolicy, Policy, build_policies
-from marl.settings import HumanSettings, LanguageModelSettings, Scenario
+from marl.settings import APISettings, HumanSettings, LanguageModelSettings, Scenario
 
 
 def learning_policies(scenario: Scenario) -> dict[str, LanguageModelSettings]:
@@ -37,3 +38,12 @@ def seat(scenario: Scenario, models: Mapping[str, LanguageModel]) -> dict[str, P
     for name, settings in learning_policies(scenario).items():
         policies[name] = LanguageModelPolicy(name, models[name], settings.temperature)
     return policies
+
+
+def seated_meters(scenario: Scenario) -> dict[str, Meter]:
+    """A new meter for each seated API policy, by name: for what is counted in other processes."""
+    return {
+        name: Meter(name, policy)
+        for name, policy in scenario.policies.items()
+        if isinstance(policy, APISettings) and name in scenario.seats.values()
+    }

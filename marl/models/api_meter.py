@@ -105,6 +105,10 @@ class Meter:
         for count in COUNTS:
             setattr(self, count, getattr(self, count) + record[count])
 
+    def since(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """What was counted after `record()` gave `record`."""
+        return self.record() | {count: getattr(self, count) - record[count] for count in COUNTS}
+
     def summary(self) -> str:
         """The counts in one sentence or two."""
         text = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marl.policies.api import APIPolicy
+from marl.policies.api import APIPolicy, meters
 from marl.policies.build import build_policies, scripted_policy
 from marl.policies.human import HumanPolicy
 from marl.policies.language_model import LanguageModelPolicy
@@ -16,5 +16,6 @@ __all__ = [
     "Policy",
     "ScriptedPolicy",
     "build_policies",
+    "meters",
     "scripted_policy",
 ]

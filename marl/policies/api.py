@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from marl.models.api import ChatModel, Question
 from marl.models.api_answer import Fault, Reply
 from marl.models.api_meter import Meter
+from marl.policies.protocol import Policy
 from marl.settings import APISettings
 from marl.text import parse_reply
 from marl.types import Decision, ParseFailure, View
@@ -65,6 +66,11 @@ class APIPolicy:
         if reply.usage is None or (self.model.settings.thinking_tokens and not reply.usage.hidden_tokens):
             return None
         return reply.usage.completion_tokens - reply.usage.hidden_tokens
+
+
+def meters(policies: Iterable[Policy]) -> dict[str, Meter]:
+    """The meters of the API policies among `policies`, by policy name."""
+    return {policy.name: policy.meter for policy in policies if isinstance(policy, APIPolicy)}
 
 
 def _too_long(line: str, tokens: int | None, budget: int) -> str:

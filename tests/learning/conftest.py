@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from marl.learning.policy_runner import PolicyRunners
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "models"))  # api_server
 torch.set_num_threads(1)
 
 

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from api_server import legal, serving
 
 from marl.errors import ModelError
 from marl.learning.policy_runner import PolicyRunners
 from marl.learning.sampling import sampler
-from marl.policies import LanguageModelPolicy, Policy, build_policies
+from marl.policies import LanguageModelPolicy, Policy, build_policies, meters
 from marl.scenario import load_scenario
 from marl.settings import Scenario
 from marl.types import Episode
@@ -56,3 +58,19 @@ def test_parleys_own_errors_come_back_and_the_actors_live_on(two_runners: Policy
     with pytest.raises(ModelError, match="context of 3"):
         two_runners.play(scenario, broken, range(2), seed=1)
     assert len(two_runners.play(scenario, build_policies(scenario, seed=0), range(2), seed=1)) == 2
+
+
+def test_what_api_policies_spend_on_actors_is_counted_here(two_runners: PolicyRunners) -> None:
+    with serving(legal) as server:
+        api = {"kind": "api", "model": "tiny", "base_url": server.url, "concurrency": 1}
+        prices = {"input_price": 1, "output_price": 1, "cost_limit": 1.0}
+        scenario = load_scenario("scout_hunt", [f"policies.hunter={json.dumps(api | prices)}"])
+        policies = build_policies(scenario, seed=0)
+        meter = meters(policies.values())["hunter"]
+        two_runners.play(scenario, policies, range(33), seed=0)
+        assert meter.requests == len(server.requests) == 33 * 4
+        assert meter.cost == pytest.approx(meter.requests * 12e-6)
+        meter.earlier = 1.0 - meter.cost - 0.0006
+        with pytest.raises(ModelError, match="cost_limit=1 is spent"):
+            two_runners.play(scenario, policies, range(1000), seed=0)
+        assert meter.requests == len(server.requests) > 33 * 4

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from marl.errors import ModelError, ParleyError
+from marl.errors import ModelError
 from marl.learning.algorithm import MultiAgentPPO
 from marl.learning.config import PPOConfig
 from marl.learning.runner import EpisodeRunner
@@ -22,15 +22,14 @@ def test_a_local_runner_builds_nothing_until_it_adopts(make_scenario: Callable[.
     other.assert_healthy()
     assert set(other.actors) == {"guest"}
     runner.adopt(other.actors)
-    episodes = runner.sample(task=Task((0, 1), 3))
-    assert not isinstance(episodes, ParleyError)
+    episodes = runner.sample(task=Task((0, 1), 3)).episodes()
     assert [episode.index for episode in episodes] == [0, 1]
 
 
 def test_parleys_own_errors_are_answers(make_scenario: Callable[..., Scenario]) -> None:
     runner = EpisodeRunner(config=PPOConfig.for_scenario(make_scenario()), worker_index=1)
     runner.actors["guest"].model.context = 3
-    assert isinstance(runner.sample(task=Task((0,), 3)), ModelError)
+    assert isinstance(runner.sample(task=Task((0,), 3)).result, ModelError)
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from marl.errors import LearningError
-from marl.learning.seating import learning_policies, seat
+from marl.learning.seating import learning_policies, seat, seated_meters
 from marl.models import LanguageModel
 from marl.policies import LanguageModelPolicy, ScriptedPolicy
 from marl.scenario import validate_scenario
@@ -50,3 +50,10 @@ def test_scripted_seats_stay_and_people_are_refused(make_scenario: Callable[...,
     assert isinstance(seat(mixed(make_scenario(2), script), {"guest": model})["other"], ScriptedPolicy)
     with pytest.raises(LearningError, match="'other'"):
         seat(mixed(make_scenario(2), {"kind": "human"}), {"guest": model})
+
+
+def test_seated_api_policies_have_meters(make_scenario: Callable[..., Scenario]) -> None:
+    scenario = mixed(make_scenario(2), {"kind": "api", "model": "tiny"})
+    assert {name: meter.record()["model"] for name, meter in seated_meters(scenario).items()} == {"other": "tiny"}
+    nobody = scenario.model_copy(update={"seats": {"guest_0": "guest", "guest_1": "guest"}})
+    assert seated_meters(nobody) == {}

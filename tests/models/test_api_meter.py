@@ -1,7 +1,7 @@
 import pytest
 
 from marl.errors import ModelError
-from marl.models.api_meter import Meter, Usage
+from marl.models.api_meter import COUNTS, Meter, Usage
 from marl.settings import APISettings
 
 
@@ -33,6 +33,20 @@ def test_requests_are_booked():
     assert record["cost"] == pytest.approx((400 * 2 + 50 * 8) / 1e6)
     assert (record["unmetered"], record["open_cost"]) == (0, 0.0)
     assert (record["policy"], record["model"]) == ("tutor", "tiny")
+
+
+def test_what_was_counted_since_a_record():
+    counts = priced()
+    counts.settle(0.0, 1.0, Usage(100, 20))
+    before = counts.record()
+    assert not any(counts.since(before)[name] for name in COUNTS)
+    counts.settle(0.0, 0.5, Usage(7, 3))
+    since = counts.since(before)
+    assert (since["requests"], since["prompt_tokens"], since["seconds"]) == (1, 7, 0.5)
+    other = priced()
+    for record in (before, since):
+        other.add(record)
+    assert other.record() == counts.record()
 
 
 def test_a_request_without_a_report_may_have_cost_all_that_was_set_aside():
