@@ -46,7 +46,7 @@ def test_an_error_comes_with_what_it_took(server: Server) -> None:
     scenario = hunt(server, cost_limit=0.0007, input_price=1.0, output_price=1.0, concurrency=1)
     ended = answer(Task((0, 1), 0), scenario, build_policies(scenario, seed=0))
     assert isinstance(ended.result, ModelError)
-    assert ended.usage["hunter"]["requests"] == len(server.requests) > 0
+    assert ended.usage["hunter"]["requests"] >= len(server.requests) > 0
     with pytest.raises(ModelError, match="cost_limit"):
         ended.episodes()
 

@@ -73,4 +73,5 @@ def test_what_api_policies_spend_on_actors_is_counted_here(two_runners: PolicyRu
         meter.earlier = 1.0 - meter.cost - 0.0006
         with pytest.raises(ModelError, match="cost_limit=1 is spent"):
             two_runners.play(scenario, policies, range(1000), seed=0)
-        assert meter.requests == len(server.requests) > 33 * 4
+        # Each of the two may have cut a request off when it gave up, which counts and is no whole request there.
+        assert 33 * 4 < len(server.requests) <= meter.requests <= len(server.requests) + 2
