@@ -18,7 +18,16 @@ from marl.errors import ParleyError
 from marl.scenario import load_scenario
 from marl.settings import Scenario
 from marl.store import RunDirectory
-from marl.terminal import ProgressBars, print_analysis, print_evaluation, print_scenarios, print_verdict, turn_printer
+from marl.terminal import (
+    ProgressBars,
+    print_analysis,
+    print_evaluation,
+    print_scenarios,
+    print_summary,
+    print_usage,
+    print_verdict,
+    turn_printer,
+)
 
 app = typer.Typer(
     name="marl",
@@ -157,6 +166,7 @@ def train(
                 experiment.train(settings, folder, resume=resume, on_progress=bars, command=_command())
         except KeyboardInterrupt:
             _how_to_go_on("train", scenario, folder)
+        print_usage(console, RunDirectory(folder))
         console.print(f"Trained policies: {folder / 'policies'}. Next: [bold]marl evaluate {folder}[/]")
 
 
@@ -168,6 +178,7 @@ def evaluate(run: RunPath, env_runners: RunnersOption = 0) -> None:
         with ProgressBars(console, directory.scenario()) as bars:
             evaluation = experiment.evaluate(run, env_runners=env_runners or 0, on_progress=bars)
         print_evaluation(console, evaluation)
+        print_usage(console, directory)
 
 
 @app.command()
@@ -178,6 +189,7 @@ def analyze(run: RunPath) -> None:
         with ProgressBars(console, directory.scenario()) as bars:
             analysis = experiment.analyze(run, on_progress=bars)
         print_analysis(console, analysis)
+        print_usage(console, directory)
 
 
 @app.command()
@@ -199,14 +211,22 @@ def play(
     episodes: Annotated[int, typer.Option("--episodes", min=1)] = 1,
 ) -> None:
     """Watch episodes: messages, choices and payoffs as they happen; or take a seat yourself."""
+    from marl.policies import meters
+
     with _explained():
-        policies: dict[str, Any] | None = None
+        trained: dict[str, Any] | None = None
         if (Path(scenario) / "scenario.yaml").exists():
-            policies = dict(experiment.policies_of(RunDirectory(scenario)))
+            trained = experiment.policies_of(RunDirectory(scenario))
             scenario = str(Path(scenario) / "scenario.yaml")
         settings = _scenario(scenario, set_, seed, model)
         seats = dict(_seat(text, settings) for text in seat)
-        experiment.play(settings, seats=seats, episodes=episodes, on_turn=turn_printer(console), policies=policies)
+        policies = experiment.untrained_policies(settings) if trained is None else trained
+        try:
+            experiment.play(settings, seats=seats, episodes=episodes, on_turn=turn_printer(console), policies=policies)
+        finally:
+            for meter in meters(policies.values()).values():
+                if meter.requests:
+                    print_summary(console, meter.summary())
 
 
 @app.command()

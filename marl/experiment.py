@@ -15,6 +15,7 @@ from marl.errors import LearningError, StoreError
 from marl.seeding import seed_of, stream
 from marl.settings import ChannelSettings, LanguageModelSettings, Scenario, ScriptedSettings
 from marl.store import RunDirectory
+from marl.usage import keep, metering, used
 
 if TYPE_CHECKING:
     from marl.policies.protocol import Policy
@@ -43,7 +44,8 @@ def train(
     trainer = Trainer(run.scenario(), run.path, resume=resume)
     run.update_run(status="training", parameters=trainer.parameters())
     try:
-        trainer.run(on_iteration=lambda row: on_progress("train", row))
+        with metering(run, "train", trainer.algorithm.meters):
+            trainer.run(on_iteration=lambda row: on_progress("train", row))
         trainer.export(run.path / "policies")
     except KeyboardInterrupt:
         run.update_run(status="interrupted")
@@ -72,23 +74,28 @@ def silent(scenario: Scenario) -> Scenario:
     return scenario.model_copy(update={"channel": channel})
 
 
-def policies_of(run: RunDirectory) -> dict[str, Policy]:
-    """The run's trained policies, by policy name; scripted and human ones as the scenario names them."""
-    from marl.policies import build_policies
-
+def policies_of(run: RunDirectory, fixed: Mapping[str, Policy] | None = None) -> dict[str, Policy]:
+    """The run's trained policies, by policy name; the others as the scenario names them, or those of `fixed`."""
     folder = run.path / "policies"
     if not folder.is_dir():
         raise StoreError(
             f"{str(run.path)!r} holds no trained policies; `marl train --resume --out {run.path}` makes them"
         )
-    return build_policies(run.scenario(), seed=run.scenario().seed, trained=folder)
+    return _build(run.scenario(), fixed, folder)
 
 
-def untrained_policies(scenario: Scenario) -> dict[str, Policy]:
-    """Copies of the policies as they were before the first update."""
+def untrained_policies(scenario: Scenario, fixed: Mapping[str, Policy] | None = None) -> dict[str, Policy]:
+    """Copies of the policies as they were before the first update; those of `fixed` that never learn are not copied."""
+    return _build(scenario, fixed)
+
+
+def _build(scenario: Scenario, fixed: Mapping[str, Policy] | None, trained: Path | None = None) -> dict[str, Policy]:
+    """A policy that never learns is one object wherever it plays, so that an API model has one meter and one limit."""
     from marl.policies import build_policies
 
-    return build_policies(scenario, seed=scenario.seed)
+    kept = {name: policy for name, policy in (fixed or {}).items() if not policy.trainable}
+    new = {name: settings for name, settings in scenario.policies.items() if name not in kept}
+    return kept | build_policies(scenario.model_copy(update={"policies": new}), seed=scenario.seed, trained=trained)
 
 
 def evaluate(out: str | Path, *, env_runners: int = 0, on_progress: Progress = _quiet) -> dict[str, Any]:
@@ -96,10 +103,11 @@ def evaluate(out: str | Path, *, env_runners: int = 0, on_progress: Progress = _
     from marl.communication import audit
     from marl.evaluation import evaluate_arms
     from marl.learning.sampling import sampler
+    from marl.policies import meters
 
     run = RunDirectory(out)
-    scenario = run.scenario()
-    with sampler(env_runners) as play_with:
+    scenario, policies = run.scenario(), policies_of(run)
+    with metering(run, "evaluate", meters(policies.values())), sampler(env_runners) as play_with:
 
         def player(setting: Scenario, policies: Mapping[str, Policy], name: str) -> Callable[..., list[Episode]]:
             def play_arm(indices: Any, **arguments: Any) -> list[Episode]:
@@ -108,11 +116,11 @@ def evaluate(out: str | Path, *, env_runners: int = 0, on_progress: Progress = _
 
             return play_arm
 
-        controls = {"untrained": player(scenario, untrained_policies(scenario), "untrained")}
+        controls = {"untrained": player(scenario, untrained_policies(scenario, policies), "untrained")}
         if run.has(TWIN):
             twin = RunDirectory(run.path / TWIN)
-            controls[TWIN] = player(twin.scenario(), policies_of(twin), TWIN)
-        trained = player(scenario, policies_of(run), "normal")
+            controls[TWIN] = player(twin.scenario(), policies_of(twin, policies), TWIN)
+        trained = player(scenario, policies, "normal")
         evaluation, episodes = evaluate_arms(scenario, trained, controls)
     evaluation = audit(evaluation, episodes)
     for arm, played in episodes.items():
@@ -125,11 +133,13 @@ def analyze(out: str | Path, *, on_progress: Progress = _quiet) -> dict[str, Any
     """Play the tournament of trained, untrained and scripted policies; write the empirical game to analysis.json."""
     from marl.evaluation import play_tournament
     from marl.games import EmpiricalGame, summarize
+    from marl.policies import meters
     from marl.rollout import play as rollout
 
     run = RunDirectory(out)
     scenario = run.scenario()
-    strategies = seat_strategies(scenario, policies_of(run), untrained_policies(scenario))
+    policies = policies_of(run)
+    strategies = seat_strategies(scenario, policies, untrained_policies(scenario, policies))
     seed = seed_of(scenario.seed, "tournament")
 
     def play_profile(profile: Mapping[str, Policy], indices: Any) -> list[Episode]:
@@ -138,7 +148,8 @@ def analyze(out: str | Path, *, on_progress: Progress = _quiet) -> dict[str, Any
     def on_profile(done: int, total: int) -> None:
         on_progress("analyze", {"done": done, "total": total})
 
-    samples = play_tournament(play_profile, strategies, episodes=scenario.analysis.episodes, on_profile=on_profile)
+    with metering(run, "analyze", meters(policies.values())):
+        samples = play_tournament(play_profile, strategies, episodes=scenario.analysis.episodes, on_profile=on_profile)
     names = {agent: list(table) for agent, table in strategies.items()}
     game = EmpiricalGame.from_samples(names, samples)
     learned = tuple(0 for _ in names)
@@ -185,6 +196,8 @@ def run(
     spent = directory.read_json("run.json").get("duration_s", 0.0)
     with training_twin(silent(scenario), directory.path / TWIN, wanted=wants_twin(scenario), on_progress=on_progress):
         train(scenario, directory.path, resume=True, on_progress=on_progress)
+    if directory.has(TWIN):
+        keep(directory, "twin", used(RunDirectory(directory.path / TWIN)).get("train", {}))
     evaluate(directory.path, env_runners=scenario.training.env_runners, on_progress=on_progress)
     analyze(directory.path, on_progress=on_progress)
     on_progress("report", {})

@@ -112,11 +112,23 @@ def print_analysis(console: Console, analysis: Mapping[str, Any], most: int | No
     _print_sentences(console, analysis["summary"][:most])
 
 
+def print_usage(console: Console, run: RunDirectory) -> None:
+    """What all calls of the run's API policies came to so far; nothing without any."""
+    for record in run.read_json("usage.json")["total"].values() if run.has("usage.json") else ():
+        print_summary(console, record["summary"])
+
+
+def print_summary(console: Console, summary: str) -> None:
+    """What the calls of one API policy came to."""
+    console.print(f"API calls of {summary}", markup=False, highlight=False)
+
+
 def print_verdict(console: Console, run: RunDirectory) -> None:
     """The main findings of a finished run, and where its report lies."""
     print_evaluation(console, run.read_json("evaluation.json"), MAIN_FINDINGS)
     console.print("As a game between trained, untrained and scripted policies:", style="bold")
     print_analysis(console, run.read_json("analysis.json"), MAIN_FINDINGS)
+    print_usage(console, run)
     console.print("All findings, transcripts and figures stand in the report.")
     console.print(Text(f"Report: {run.path / 'report.html'}", style="bold"), soft_wrap=True)
 

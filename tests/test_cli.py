@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+sys.path.insert(0, str(Path(__file__).parent / "models"))
+from api_server import Server, legal, serving
+
 from marl.cli import app
-from marl.scenario import packaged_scenarios
+from marl.scenario import load_scenario, packaged_scenarios
+from marl.store import RunDirectory
 
 
 @pytest.fixture
@@ -99,3 +104,45 @@ def test_a_trained_policy_is_exported_distilled_and_played(runner: CliRunner, mo
     ambiguous = runner.invoke(app, ["export", "run"])
     assert ambiguous.exit_code == 2
     assert "name one of them with --policy: receiver, sender" in " ".join(ambiguous.output.split())
+
+
+def api_run(server: Server, **settings: float) -> RunDirectory:
+    """A run that has nothing to train: an API model sits on every seat."""
+    api = {"kind": "api", "model": "tiny", "base_url": server.url, "input_price": 1, "output_price": 1, **settings}
+    episodes = ["evaluation.episodes=4", "analysis.episodes=2"]
+    run = RunDirectory.create("run", load_scenario("scout_hunt", [f"policies.hunter={json.dumps(api)}", *episodes]))
+    (run.path / "policies").mkdir()
+    return run
+
+
+def test_what_api_calls_come_to_is_printed_and_kept(runner: CliRunner) -> None:
+    with serving(legal) as server:
+        run = api_run(server, cost_limit=2.0)
+        printed = {}
+        for step in ("play", "evaluate", "analyze"):
+            before = len(server.requests)
+            done = runner.invoke(app, [step, "run"])
+            assert done.exit_code == 0, done.output
+            printed[step] = " ".join(done.output.split()), len(server.requests) - before
+    assert "API calls of hunter (tiny): 4 requests in" in printed["play"][0]
+    assert f"API calls of hunter (tiny): {printed['evaluate'][1]} requests in" in printed["evaluate"][0]
+    both = printed["evaluate"][1] + printed["analyze"][1]
+    assert f"API calls of hunter (tiny): {both} requests in" in printed["analyze"][0], "the run's, not the step's alone"
+    assert f"cost {both * 12e-6:.4f} (limit 2)" in printed["analyze"][0]
+    total = run.read_json("usage.json")["total"]["hunter"]
+    assert total["requests"] == both
+    runner.invoke(app, ["report", "run"])
+    assert total["summary"] in (run.path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_cost_limit_ends_the_step_and_what_was_spent_is_kept(runner: CliRunner) -> None:
+    with serving(legal) as server:
+        run = api_run(server, cost_limit=0.0006, concurrency=1)
+        played = runner.invoke(app, ["play", "run", "--episodes", "99"])
+        ended = [runner.invoke(app, ["evaluate", "run"]) for _ in range(2)]
+    for done in (played, *ended):
+        assert done.exit_code == 2
+        assert "of cost_limit=0.0006 is spent" in " ".join(done.output.split())
+    assert "API calls of hunter (tiny)" in played.output
+    assert run.read_json("usage.json")["total"]["hunter"]["requests"] > 0
+    assert run.read_json("usage.json")["steps"].keys() == {"evaluate"}

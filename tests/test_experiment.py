@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "models"))
+from api_server import legal, serving
 
 from marl import experiment
 from marl.errors import LearningError, StoreError
@@ -144,6 +148,31 @@ def test_training_from_an_int8_folder_is_refused_before_anything_is_written(tmp_
 
 
 FIXED = ["policies.hunter.learn=false"]
+
+
+def test_an_api_model_in_a_run_is_one_policy_whose_calls_are_all_counted(tmp_path: Path) -> None:
+    with serving(legal) as server:
+        tutor = {"kind": "api", "model": "tiny", "base_url": server.url, "input_price": 1, "output_price": 1}
+        mixed = [f"policies.tutor={json.dumps(tutor)}", "seats.partner_0=tutor", "training.iterations=1"]
+        run = experiment.run(small("scout_hunt", *mixed), tmp_path / "run")
+        requests = len(server.requests)
+        policies = policies_of(run)
+        assert untrained_policies(run.scenario(), policies)["tutor"] is policies["tutor"]
+        assert policies_of(RunDirectory(run.path / TWIN), policies)["tutor"] is policies["tutor"]
+        assert untrained_policies(run.scenario(), policies)["hunter"] is not policies["hunter"]
+    usage = run.read_json("usage.json")
+    steps = {step: records["tutor"] for step, records in usage["steps"].items()}
+    assert list(steps) == ["train", "twin", "evaluate", "analyze"]
+    evaluated = [
+        turn for file in run.read_json("evaluation.json")["arms"] for e in run.episodes(file) for turn in e.turns
+    ]
+    assert steps["evaluate"]["requests"] == sum(turn.policy == "tutor" for turn in evaluated)
+    total = usage["total"]["tutor"]
+    assert total["requests"] == sum(record["requests"] for record in steps.values()) == requests
+    assert total["cost"] == pytest.approx(requests * 12e-6)
+    html = (run.path / "report.html").read_text(encoding="utf-8")
+    assert total["summary"] in html
+    assert "tiny at http://127.0.0.1" in html
 
 
 def test_the_silent_twin_is_the_same_scenario_without_talk() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from marl.report import formats
 from marl.report.inputs import RunInputs
-from marl.settings import LanguageModelSettings, Scenario
+from marl.settings import APISettings, LanguageModelSettings, Scenario
 
 _KNOWN = {"seed", "command", "status", "versions", "parameters", "model", "started", "finished", "duration_s"}
 
@@ -22,6 +22,7 @@ def card_rows(inputs: RunInputs) -> list[tuple[str, str]]:
         ("Channel", _channel(scenario)),
         ("Seats", _seats(scenario)),
         ("Model", str(card.get("model") or _models(scenario))),
+        ("API calls", _calls(inputs.usage)),
         ("Parameters", _parameters(card.get("parameters"))),
         ("Algorithm", _algorithm(scenario)),
         ("Training", f"{training.iterations} iterations of {training.episodes} episodes{_turns(inputs.metrics)}"),
@@ -68,8 +69,19 @@ def _seats(scenario: Scenario) -> str:
 
 
 def _models(scenario: Scenario) -> str:
-    names = {name: p.model for name, p in scenario.policies.items() if isinstance(p, LanguageModelSettings)}
-    return ", ".join(f"{model} ({name})" for name, model in names.items())
+    names = {}
+    for name, policy in scenario.policies.items():
+        if isinstance(policy, LanguageModelSettings):
+            names[name] = f"{policy.model} ({name})"
+        elif isinstance(policy, APISettings):
+            names[name] = f"{policy.model} at {policy.base_url} ({name})"
+    return ", ".join(names.values())
+
+
+def _calls(usage: Mapping[str, Any] | None) -> str:
+    """What API policies came to, in the words that the run recorded."""
+    total = (usage or {}).get("total", {})
+    return " ".join(str(record["summary"]) for record in total.values())
 
 
 def _parameters(held: Any) -> str:

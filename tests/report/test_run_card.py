@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from marl.report.inputs import read_inputs
 from marl.report.run_card import card_rows, version_rows
+from marl.settings import APISettings
 from marl.store import RunDirectory
 
 
@@ -27,6 +28,18 @@ def test_what_was_not_recorded_is_left_out(partial_run: Callable[..., RunDirecto
     card = dict(card_rows(read_inputs(partial_run("metrics.jsonl", "run.json").path)))
     assert not {"Command", "Duration", "First PPO ratio", "Started", "Parameters"} & set(card)
     assert all(card.values())
+
+
+def test_api_models_and_what_their_calls_came_to(full_run: RunDirectory) -> None:
+    inputs = read_inputs(full_run.path)
+    assert "API calls" not in dict(card_rows(inputs))
+    tutor = APISettings(kind="api", model="big", base_url="http://there/v1")
+    mixed = inputs.scenario.model_copy(update={"policies": {**inputs.scenario.policies, "tutor": tutor}})
+    said = "tutor (big): 7 requests."
+    full_run.write_json("usage.json", {"steps": {}, "total": {"tutor": {"summary": said}}})
+    card = dict(card_rows(replace(read_inputs(full_run.path), scenario=mixed)))
+    assert card["Model"] == "nano (hunter), big at http://there/v1 (tutor)"
+    assert card["API calls"] == said
 
 
 def test_recorded_fields_win_and_new_ones_are_shown(full_run: RunDirectory) -> None:
