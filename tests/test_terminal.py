@@ -7,6 +7,7 @@ from rich.console import Console
 from marl.experiment import play
 from marl.scenario import load_scenario
 from marl.terminal import ProgressBars, print_evaluation, turn_printer
+from marl.types import ParseFailure
 
 
 def recorder() -> Console:
@@ -37,6 +38,17 @@ def test_an_episode_is_printed_once_turn_by_turn() -> None:
     assert text.count("scout_0 plays") == 2
     assert text.count("payoffs:") == 2
     assert text.count("the state was: the stag is in the") == 2
+
+
+def test_a_reply_that_names_nothing_and_none_at_all_are_told_apart() -> None:
+    (episode,) = play(load_scenario("scout_hunt"), seats={"scout_0": "random", "partner_0": "random"})
+    episode.turns[0].failure = ParseFailure("hm", "'hm' is no option")
+    episode.turns[1].failure = ParseFailure("", "timeout (after 5 tries)", "call")
+    console = recorder()
+    turn_printer(console)(episode)
+    text = console.export_text()
+    assert "(unreadable: 'hm' is no option)" in text
+    assert "(no reply: timeout (after 5 tries))" in text
 
 
 def test_brackets_in_a_verdict_are_not_markup() -> None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
 import torch
+from api_server import legal, serving
 
 from marl.errors import ModelError
 from marl.learning.algorithm import MultiAgentPPO
@@ -46,3 +48,33 @@ def test_training_on_two_actors_is_training_here(ray_of_two: None) -> None:
         algorithm.stop()
     assert rows[0] == rows[1]
     assert all(torch.equal(a, b) for a, b in zip(*weights, strict=True))
+
+
+@pytest.mark.slow
+def test_adapters_on_two_actors_are_trained_as_here(ray_of_two: None) -> None:
+    overrides = ["training.episodes=40", "training.epochs=1", "training.minibatches=1", "training.critic.epochs=1"]
+    overrides += [f"policies.{name}.lora={{rank: 4, alpha: 8}}" for name in ("sender", "receiver")]
+    rows, weights = [], []
+    for runners in (0, 2):
+        scenario = load_scenario("lewis", [*overrides, f"training.env_runners={runners}"])
+        algorithm = MultiAgentPPO(PPOConfig.for_scenario(scenario))
+        algorithm.train()
+        algorithm.train()
+        rows.append({key: value for key, value in algorithm.row.items() if not key.startswith("time")})
+        actors = algorithm.actors().values()
+        weights.append([p.detach().clone() for actor in actors for p in actor.parameters()])
+        algorithm.stop()
+    assert rows[0] == rows[1]
+    assert all(torch.equal(a, b) for a, b in zip(*weights, strict=True))
+
+
+@pytest.mark.slow
+def test_what_api_policies_spend_in_training_on_actors_is_counted(ray_of_two: None) -> None:
+    with serving(legal) as server:
+        tutor = {"kind": "api", "model": "tiny", "base_url": server.url}
+        seats = [f"policies.tutor={json.dumps(tutor)}", "seats.partner_0=tutor"]
+        small = ["training.env_runners=2", "training.episodes=40", "training.epochs=1", "training.critic.epochs=1"]
+        algorithm = MultiAgentPPO(PPOConfig.for_scenario(load_scenario("scout_hunt", [*seats, *small])))
+        algorithm.train()
+        assert algorithm.meters["tutor"].requests == len(server.requests) == 40 * 2
+        algorithm.stop()
