@@ -90,12 +90,17 @@ def untrained_policies(scenario: Scenario, fixed: Mapping[str, Policy] | None = 
 
 
 def _build(scenario: Scenario, fixed: Mapping[str, Policy] | None, trained: Path | None = None) -> dict[str, Policy]:
-    """A policy that never learns is one object wherever it plays, so that an API model has one meter and one limit."""
+    """A policy that never learns is one object wherever it plays, so that an API model has one meter and one limit.
+
+    Adapters go over the bases that `fixed` holds in memory.
+    """
     from marl.policies import build_policies
+    from marl.policies.bases import Bases
 
     kept = {name: policy for name, policy in (fixed or {}).items() if not policy.trainable}
     new = {name: settings for name, settings in scenario.policies.items() if name not in kept}
-    return kept | build_policies(scenario.model_copy(update={"policies": new}), seed=scenario.seed, trained=trained)
+    rest, bases = scenario.model_copy(update={"policies": new}), Bases((fixed or {}).values())
+    return kept | build_policies(rest, seed=scenario.seed, trained=trained, bases=bases)
 
 
 def evaluate(out: str | Path, *, env_runners: int = 0, on_progress: Progress = _quiet) -> dict[str, Any]:

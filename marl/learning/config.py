@@ -11,7 +11,7 @@ from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from marl.errors import LearningError
-from marl.learning.actor import ActorModule
+from marl.learning.actor import ActorModule, Modules
 from marl.learning.batch import CRITIC
 from marl.learning.critic import CriticModule
 from marl.learning.features import CriticLayout, critic_layout
@@ -74,9 +74,10 @@ class PPOConfig(AlgorithmConfig):
                 action_space=_NO_SPACE,
                 inference_only=inference_only,
                 model_config={
-                    "model": policy.model,
-                    "temperature": policy.temperature,
+                    "name": name,
+                    "settings": policy.model_dump(mode="json"),
                     "seed": model_seed(seed, name),
+                    "checkpointing": self.scenario.training.gradient_checkpointing,
                 },
             )
             for name, policy in learning_policies(self.scenario).items()
@@ -94,4 +95,4 @@ class PPOConfig(AlgorithmConfig):
                     "seed": seed_of(seed, "critic"),
                 },
             )
-        return MultiRLModuleSpec(rl_module_specs=specs)
+        return MultiRLModuleSpec(multi_rl_module_class=Modules, rl_module_specs=specs)

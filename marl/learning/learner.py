@@ -17,10 +17,11 @@ from torch import Tensor
 
 from marl.errors import LearningError
 from marl.learning import objectives
-from marl.learning.actor import recorded, rows_of
+from marl.learning.actor import ActorModule, recorded, rows_of
 from marl.learning.batch import CRITIC
 from marl.learning.critic import CriticModule
 from marl.learning.features import Columns
+from marl.learning.gradients import Given, Part, Shares, accumulate
 from marl.models import Row
 from marl.seeding import stream
 
@@ -41,9 +42,14 @@ class PPOLearner(TorchLearner):
         super().build()
         self._rows: dict[str, list[Row]] = {}
         self._iteration = 0
-        self._sums: dict[str, list[float]] = defaultdict(list)
+        self._sums: dict[str, list[tuple[float, float]]] = defaultdict(list)
         self._first_deviation = 0.0
         self._stepped = False
+        half = [name for name, actor in self._actors().items() if actor.model.precision == "float16"]
+        self.scaler = torch.amp.GradScaler(self._device.type, enabled=bool(half))
+
+    def _actors(self) -> dict[str, ActorModule]:
+        return {name: module.unwrapped() for name, module in self.module.items() if name != CRITIC}
 
     @property
     def critic(self) -> CriticModule:
@@ -99,7 +105,7 @@ class PPOLearner(TorchLearner):
         return advantages
 
     def _actor_tensors(self, name: str, columns: Columns, advantages: Tensor) -> dict[str, Tensor]:
-        self._rows[name] = rows_of(columns)
+        self._rows[name] = rows_of(columns, self.module[name].unwrapped().policy.adapter)
         old, mask = recorded(columns)
         own = advantages[torch.as_tensor(columns["row"], device=advantages.device)]
         return {
@@ -130,55 +136,77 @@ class PPOLearner(TorchLearner):
             yield _batch({CRITIC: critic})
 
     def _update(self, batch: dict[str, Any], **kwargs: Any) -> Any:
-        whole = {
-            name: own if name == CRITIC else {**own, "rows": [self._rows[name][i] for i in own["index"].tolist()]}
-            for name, own in batch.items()
-        }
-        return super()._update(whole, **kwargs)
+        """One step: of the critic as RLlib makes it, or of all actors at once."""
+        if CRITIC in batch:
+            return super()._update(batch, **kwargs)
+        for optimizer in self._optimizer_parameters:
+            optimizer.zero_grad(set_to_none=True)
+        rows = {name: [self._rows[name][i] for i in own["index"].tolist()] for name, own in batch.items()}
+        tokens = self.config.scenario.training.tokens_a_batch
+        accumulate(self._actors(), batch, rows, self._actor_loss, tokens=tokens, backward=self._backward)
+        if self._unscaled():
+            gradients = {ref: param.grad for ref, param in self._params.items() if param.grad is not None}
+            self.apply_gradients(self.postprocess_gradients(gradients))
+        return {}, {}, {}
+
+    def _backward(self, actor: ActorModule, loss: Tensor) -> None:
+        (self.scaler.scale(loss) if actor.model.precision == "float16" else loss).backward()
+
+    def _unscaled(self) -> bool:
+        """Take the loss scale of float16 out of the gradients again; False where it made them overflow.
+
+        The scale is then halved, and this step is left out (Micikevicius et al., "Mixed precision training", 2018).
+        """
+        if not self.scaler.is_enabled():
+            return True
+        finite = True
+        for name, actor in self._actors().items():
+            given = [parameter.grad for parameter in actor.parameters() if parameter.grad is not None]
+            if given and actor.model.precision == "float16":
+                for _, optimizer in self.get_optimizers_for_module(name):
+                    self.scaler.unscale_(optimizer)
+                finite &= all(bool(torch.isfinite(gradient).all()) for gradient in given)
+        self._log("skipped_steps", not finite)
+        if not finite and self.scaler.get_scale() <= 1.0:
+            raise LearningError("gradients are not finite in float16 whatever the loss scale; set precision: bfloat16")
+        self.scaler.update()
+        return finite
 
     def compute_loss_for_module(
         self, *, module_id: str, config: AlgorithmConfig, batch: dict[str, Any], fwd_out: dict[str, Any]
     ) -> Tensor:
-        """The critic's regression, or an actor's clipped surrogate less its entropy bonuses."""
-        if module_id == CRITIC:
-            loss = objectives.value_loss(fwd_out["values"], batch["target"], ~batch["artificial"])
-            self._log("value_loss", loss)
-        else:
-            loss = self._actor_loss(batch, fwd_out)
-        if not torch.isfinite(loss):
-            raise LearningError(
-                f"the loss of module {module_id!r} is {float(loss)}; lower training.lr or look at the rewards"
-            )
-        return loss
+        """The critic's regression; the actors' loss is summed over parts by `accumulate`."""
+        loss = objectives.value_loss(fwd_out["values"], batch["target"], ~batch["artificial"])
+        self._log("value_loss", loss)
+        return _checked(module_id, loss)
 
-    def _actor_loss(self, batch: dict[str, Any], fwd_out: dict[str, Any]) -> Tensor:
+    def _actor_loss(self, name: str, part: Part, given: Given, shares: Shares) -> Tensor:
+        """The part's share of an actor's clipped surrogate less its entropy bonuses."""
         training = self.config.scenario.training
-        new, mask = fwd_out["log_probs"], fwd_out["mask"]
-        old = batch["old_log_probs"][:, : mask.shape[1]].to(new.dtype)
-        if not torch.equal(mask, batch["old_mask"][:, : mask.shape[1]]) or batch["old_mask"][:, mask.shape[1] :].any():
+        new, mask, width = given.log_probs, given.mask, given.mask.shape[1]
+        old = part["old_log_probs"][:, :width].to(new.dtype)
+        if not torch.equal(mask, part["old_mask"][:, :width]) or part["old_mask"][:, width:].any():
             raise LearningError(
                 "the model gives other tokens a log-probability than those that were recorded in acting"
             )
-        surrogate = objectives.ppo_clip_loss(new, old, batch["advantage"], mask, clip=training.clip)
-        spread = {
-            kind: objectives.entropy_bonus(fwd_out["entropy"], mask, turns)
-            for kind, turns in (("action", ~batch["talk"]), ("message", batch["talk"]))
-        }
+        surrogate = objectives.ppo_clip_loss(new, old, part["advantage"], mask, clip=training.clip)
         with torch.no_grad():
             deviation = objectives.ratio_deviation(new, old, mask)
-            self._log("approx_kl", objectives.approximate_kl(new, old, mask))
-            self._log("clip_fraction", objectives.clip_fraction(new, old, mask, clip=training.clip))
+            self._log("approx_kl", objectives.approximate_kl(new, old, mask), shares.turns)
+            self._log("clip_fraction", objectives.clip_fraction(new, old, mask, clip=training.clip), shares.turns)
         if not self._stepped:
             self._first_deviation = max(self._first_deviation, float(deviation))
-        self._log("policy_loss", surrogate)
-        for kind, turns in (("action", ~batch["talk"]), ("message", batch["talk"])):
+        self._log("policy_loss", surrogate, shares.turns)
+        loss = surrogate * shares.turns
+        for kind, turns, share, ends in (
+            ("action", ~part["talk"], shares.act, training.action_entropy),
+            ("message", part["talk"], shares.talk, training.message_entropy),
+        ):
             if bool(turns.any()):
-                self._log(f"entropy_{kind}", spread[kind])
-        action, message = (
-            objectives.scheduled(ends, self._iteration, training.iterations)
-            for ends in (training.action_entropy, training.message_entropy)
-        )
-        return surrogate - action * spread["action"] - message * spread["message"]
+                spread = objectives.entropy_bonus(given.entropy, mask, turns)
+                self._log(f"entropy_{kind}", spread, share)
+                loss = loss - objectives.scheduled(ends, self._iteration, training.iterations) * share * spread
+        return _checked(name, loss)
 
     def apply_gradients(self, gradients_dict: dict[Any, Tensor]) -> None:
         """Step the optimizers that have gradients. A gradient that is not finite raises: none is replaced by zero."""
@@ -193,14 +221,25 @@ class PPOLearner(TorchLearner):
             optimizer.step()
         self._stepped = True
 
-    def _log(self, name: str, value: Tensor | float) -> None:
-        self._sums[name].append(float(value.detach() if isinstance(value, Tensor) else value))
+    def _log(self, name: str, value: Tensor | float, weight: float = 1.0) -> None:
+        self._sums[name].append((float(value.detach() if isinstance(value, Tensor) else value), weight))
 
     def report(self) -> dict[str, float]:
         """Means over the last update's minibatches: losses/* and first_ratio_deviation."""
-        row = {f"losses/{name}": float(np.mean(values)) for name, values in sorted(self._sums.items())}
+        row = {}
+        for name, logged in sorted(self._sums.items()):
+            values, weights = zip(*logged, strict=True)
+            row[f"losses/{name}"] = float(np.average(values, weights=weights))
         row["first_ratio_deviation"] = self._first_deviation
         return row
+
+
+def _checked(module_id: str, loss: Tensor) -> Tensor:
+    if not torch.isfinite(loss):
+        raise LearningError(
+            f"the loss of module {module_id!r} is {float(loss)}; lower training.lr or look at the rewards"
+        )
+    return loss
 
 
 def _batch(parts: dict[str, dict[str, Tensor]]) -> MultiAgentBatch:

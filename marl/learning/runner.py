@@ -39,7 +39,7 @@ class EpisodeRunner(EnvRunner):
     def adopt(self, actors: Mapping[str, ActorModule]) -> None:
         """Play with these actors from now on; their weights are shared, not copied."""
         self.actors = dict(actors)
-        self._policies = seat(self.config.scenario, {name: actor.model for name, actor in actors.items()})
+        self._policies = seat(self.config.scenario, {name: actor.policy for name, actor in actors.items()})
 
     def sample(self, *, task: Task, weights: tuple[int, Any] | None = None) -> Answer:
         """Play one task. `weights` is (version, reference to module states): fetched when the version is new."""

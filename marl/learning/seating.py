@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from marl.errors import LearningError
-from marl.models import LanguageModel
 from marl.models.api_meter import Meter
 from marl.policies import LanguageModelPolicy, Policy, build_policies
+from marl.policies.bases import Bases
 from marl.settings import APISettings, HumanSettings, LanguageModelSettings, Scenario
 
 
@@ -24,20 +24,19 @@ def learning_policies(scenario: Scenario) -> dict[str, LanguageModelSettings]:
     return found
 
 
-def seat(scenario: Scenario, models: Mapping[str, LanguageModel]) -> dict[str, Policy]:
-    """Every seated policy by name. Those of `models` share the given weights, so they change as these are trained.
+def seat(scenario: Scenario, learners: Mapping[str, LanguageModelPolicy]) -> dict[str, Policy]:
+    """Every seated policy by name: `learners` themselves, which change as they are trained, and the others.
 
-    Raises LearningError when a person is seated: training would wait for every answer.
+    Others that read a learner's base share it. Raises LearningError when a person is seated: training would wait for
+    every answer.
     """
     seated = set(scenario.seats.values())
-    others = {name: policy for name, policy in scenario.policies.items() if name in seated and name not in models}
+    others = {name: policy for name, policy in scenario.policies.items() if name in seated and name not in learners}
     people = [name for name, policy in others.items() if isinstance(policy, HumanSettings)]
     if people:
         raise LearningError(f"policies {people} are people and cannot sit in training; seat another policy")
-    policies = build_policies(scenario.model_copy(update={"policies": others}), seed=scenario.seed)
-    for name, settings in learning_policies(scenario).items():
-        policies[name] = LanguageModelPolicy(name, models[name], settings.temperature)
-    return policies
+    rest = scenario.model_copy(update={"policies": others})
+    return build_policies(rest, seed=scenario.seed, bases=Bases(learners.values())) | dict(learners)
 
 
 def seated_meters(scenario: Scenario) -> dict[str, Meter]:

@@ -121,19 +121,18 @@ class Trainer:
 
     def policies(self) -> dict[str, Policy]:
         """Live policies by name; they share the weights that are trained."""
-        return seat(self.scenario, {name: actor.model for name, actor in self.algorithm.actors().items()})
+        return seat(self.scenario, {name: actor.policy for name, actor in self.algorithm.actors().items()})
 
     def parameters(self) -> dict[str, int]:
-        """How many parameters each actor has, by policy name."""
-        actors = self.algorithm.actors()
-        return {name: sum(p.numel() for p in actors[name].network.parameters()) for name in actors}
+        """How many parameters of each actor are trained, by policy name: the network's, or the adapter's."""
+        return {name: sum(p.numel() for p in actor.parameters()) for name, actor in self.algorithm.actors().items()}
 
     def export(self, folder: str | Path) -> list[Path]:
-        """Save each learning policy as a Hugging Face folder `folder`/<name>. The critic is not part of it."""
+        """Save each learning policy as a folder `folder`/<name>: a network, or an adapter. The critic is in none."""
         actors = self.algorithm.actors()
         paths = [Path(folder) / name for name in learning_policies(self.scenario)]
         for path in paths:
-            actors[path.name].model.save(path)
+            actors[path.name].policy.export(path)
         return paths
 
     def save(self) -> Path:
@@ -149,6 +148,7 @@ class Trainer:
             "learner": algorithm.learner.get_state(not_components=COMPONENT_METRICS_LOGGER),
             # Row order, episodes and schedules are addressed by (seed, iteration); only this stream has a state.
             "torch": torch.get_rng_state(),
+            "scaler": algorithm.learner.scaler.state_dict(),
         }
         self._saved = algorithm.rounds, save_checkpoint(self._folder, algorithm.rounds, state)
         return self._saved[1]
@@ -165,6 +165,8 @@ class Trainer:
         algorithm.rounds, algorithm.env_steps, algorithm.turns = state["iteration"], state["env_steps"], state["turns"]
         self._elapsed = state["time_s"]
         torch.set_rng_state(state["torch"])
+        if state.get("scaler"):
+            algorithm.learner.scaler.load_state_dict(state["scaler"])
 
     def close(self) -> None:
         """Stop env runners and close files."""

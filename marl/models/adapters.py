@@ -54,12 +54,23 @@ class Adapters:
 
     def load(self, name: str, folder: str | Path) -> None:
         """The adapter that was saved in `folder`, under `name`. Raises ModelError where there is none that fits."""
+        from peft import LoraConfig, set_peft_model_state_dict
+        from safetensors.torch import load_file
+
         self._check(name)
         try:
+            config = LoraConfig.from_pretrained(str(folder))
+            weights = load_file(Path(folder) / "adapter_model.safetensors")
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                self._network.load_adapter(str(folder), adapter_name=name)
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+                self._network.add_adapter(config, adapter_name=name)
+            plain = {key.removeprefix("base_model.model."): value for key, value in weights.items()}
+            fit: Any = set_peft_model_state_dict(self._network, plain, adapter_name=name)
+            if fit.unexpected_keys or any(f".{name}." in key for key in fit.missing_keys):
+                raise ValueError(f"its weights do not fit: {[*fit.unexpected_keys, *fit.missing_keys][:3]}")
+        except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+            if name in getattr(self._network, "peft_config", {}):
+                self._network.delete_adapter(name)
             raise ModelError(f"no adapter of this network could be loaded from {folder}: {error}") from error
         self._added(name)
 

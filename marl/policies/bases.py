@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from marl.models import LanguageModel
 from marl.policies.language_model import LanguageModelPolicy, adapter_name, load_exported
+from marl.policies.protocol import Policy
 from marl.settings import LanguageModelSettings
 
 if TYPE_CHECKING:
@@ -19,11 +20,16 @@ Key = tuple[str, str, int]
 class Bases:
     """Loads models by name: each once for all LoRA policies and all that do not learn, anew for each that learns whole.
 
-    `models` are in memory already.
+    What `policies` share is in memory already.
     """
 
-    def __init__(self, models: Mapping[Key, LanguageModel] | None = None) -> None:
-        self._models: dict[Key, LanguageModel] = dict(models or {})
+    def __init__(self, policies: Iterable[Policy] = ()) -> None:
+        self._models: dict[Key, LanguageModel] = {}
+        for policy in policies:
+            if isinstance(policy, LanguageModelPolicy) and (policy.adapter is not None or not policy.trainable):
+                model = policy.model
+                if model.name != "scratch":  # which is another network for every seed
+                    self._models[model.name, model.precision, 0] = model
 
     def get(self, settings: LanguageModelSettings, seed: int) -> LanguageModel:
         """The model that a policy with these settings reads; `seed` decides the weights of `scratch`."""

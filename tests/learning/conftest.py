@@ -24,11 +24,20 @@ torch.set_num_threads(1)
 
 @pytest.fixture
 def make_scenario() -> Callable[..., Scenario]:
-    """doors(agents, talk_rounds, env kwargs..., training={...}) with the nano model in every seat."""
+    """doors(agents, talk_rounds, env kwargs..., training={...}) with the nano model in every seat.
+
+    `policies` are settings of language models by name; the agents then have them in turn.
+    """
 
     def make(
-        agents: int = 1, *, talk_rounds: int = 0, training: dict[str, Any] | None = None, **kwargs: Any
+        agents: int = 1,
+        *,
+        talk_rounds: int = 0,
+        training: dict[str, Any] | None = None,
+        policies: dict[str, dict[str, Any]] | None = None,
+        **kwargs: Any,
     ) -> Scenario:
+        names = list(policies or {"guest": {}})
         small = {"iterations": 4, "episodes": 6, "epochs": 1, "minibatches": 2, "evaluate_every": 100}
         return validate_scenario(
             {
@@ -37,8 +46,11 @@ def make_scenario() -> Callable[..., Scenario]:
                 "kind": "cooperative",
                 "env": {"entry": "toy_games:Doors", "kwargs": {"agents": agents, **kwargs}},
                 "channel": {"talk_rounds": talk_rounds, "budget": 3, "topology": "broadcast"},
-                "seats": {f"guest_{number}": "guest" for number in range(agents)},
-                "policies": {"guest": {"kind": "language_model", "model": "nano"}},
+                "seats": {f"guest_{number}": names[number % len(names)] for number in range(agents)},
+                "policies": {
+                    name: {"kind": "language_model", "model": "nano", **settings}
+                    for name, settings in (policies or {"guest": {}}).items()
+                },
                 "training": {**small, **(training or {})},
             }
         )

@@ -9,7 +9,7 @@ from marl.learning.batch import CRITIC
 from marl.learning.config import PPOConfig
 from marl.policies.build import model_seed
 from marl.scenario import validate_scenario
-from marl.settings import Scenario
+from marl.settings import LanguageModelSettings, Scenario
 
 
 def test_the_learner_builds_actors_and_critic_and_a_runner_only_actors(make_scenario: Callable[..., Scenario]) -> None:
@@ -20,7 +20,8 @@ def test_the_learner_builds_actors_and_critic_and_a_runner_only_actors(make_scen
     assert whole.rl_module_specs[CRITIC].learner_only
     assert set(config.get_multi_rl_module_spec(inference_only=True).rl_module_specs) == {"guest"}
     actor = whole.rl_module_specs["guest"].model_config
-    assert actor == {"model": "nano", "temperature": 1.0, "seed": model_seed(scenario.seed, "guest")}
+    assert (actor["name"], actor["seed"]) == ("guest", model_seed(scenario.seed, "guest"))
+    assert LanguageModelSettings(**actor["settings"]) == scenario.policies["guest"]
     assert whole.rl_module_specs[CRITIC].model_config["vector"] == 6
 
 

@@ -32,7 +32,7 @@ def build(make_scenario: Callable[..., Scenario]) -> Iterator[Callable[..., Mult
 
 
 def columns_of(algorithm: MultiAgentPPO, episodes: list[Episode]) -> dict[str, Columns]:
-    return column_batch(episodes, {"guest"}, algorithm.config.layout)
+    return column_batch(episodes, set(algorithm.actors()), algorithm.config.layout)
 
 
 def update(algorithm: MultiAgentPPO, columns: dict[str, Columns], iteration: int = 0) -> dict[str, float]:
@@ -175,3 +175,76 @@ def test_actor_and_critic_have_their_own_learning_rates(build: Callable[..., Mul
     algorithm = build(training={"lr": 2e-4, "critic": {"lr": 5e-3}})
     rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in algorithm.learner._named_optimizers.items()}
     assert sorted(rates.values()) == [2e-4, 5e-3]
+
+
+LORA = {"lora": {"rank": 4, "alpha": 8}}
+
+
+def test_one_agents_training_leaves_the_adapters_of_others_and_the_base(build: Callable[..., MultiAgentPPO]) -> None:
+    algorithm = build(2, talk_rounds=1, policies={"one": LORA, "two": LORA}, training={"lr": 1e-2})
+    columns = columns_of(algorithm, algorithm.play(Task(tuple(range(8)), 5)))
+    assert algorithm.actors()["one"].model is algorithm.actors()["two"].model
+    base = {
+        name: p.detach().clone()
+        for name, p in algorithm.actors()["one"].model.network.named_parameters()
+        if "lora" not in name
+    }
+    before = {name: weights(algorithm, name) for name in ("one", "two")}
+    update(algorithm, {name: own for name, own in columns.items() if name != "two"})
+    after = {name: weights(algorithm, name) for name in ("one", "two")}
+    assert all(torch.equal(a, b) for a, b in zip(before["two"], after["two"], strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(before["one"], after["one"], strict=True))
+    network = dict(algorithm.actors()["one"].model.network.named_parameters())
+    assert all(torch.equal(network[name], value) for name, value in base.items())
+
+
+def test_the_first_ratio_of_adapters_is_one_and_both_are_trained(build: Callable[..., MultiAgentPPO]) -> None:
+    algorithm = build(2, talk_rounds=1, policies={"one": LORA, "two": LORA}, training={"lr": 1e-2})
+    for iteration in range(2):  # in the second the adapters differ from the base and from each other
+        before = {name: weights(algorithm, name) for name in ("one", "two")}
+        columns = columns_of(algorithm, algorithm.play(Task(tuple(range(8)), 5 + iteration)))
+        assert update(algorithm, columns, iteration)["first_ratio_deviation"] < 1e-5
+        for name, old in before.items():
+            assert any(not torch.equal(a, b) for a, b in zip(old, weights(algorithm, name), strict=True))
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("bfloat16", 0.3), ("float16", 0.05)])
+def test_half_precision_learns_with_a_ratio_near_one(
+    build: Callable[..., MultiAgentPPO], precision: str, tolerance: float
+) -> None:
+    """Acting and training lay their tokens out otherwise, so each rounds otherwise: 8 and 11 bits of mantissa."""
+    algorithm = build(2, talk_rounds=1, policies={"guest": {"precision": precision}})
+    before = weights(algorithm, "guest")
+    row = update(algorithm, columns_of(algorithm, algorithm.play(Task(tuple(range(8)), 5))))
+    assert 0 < row["first_ratio_deviation"] < tolerance
+    after = weights(algorithm, "guest")
+    assert {weight.dtype for weight in after} == {torch.float32}
+    assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    assert ("losses/skipped_steps" in row) == (precision == "float16")
+
+
+def test_the_loss_scale_leaves_the_gradient_as_it_is_and_gives_way_to_overflow(
+    build: Callable[..., MultiAgentPPO],
+) -> None:
+    training = {"minibatches": 1, "critic": {"epochs": 1}}
+    algorithm = build(policies={"guest": {"precision": "float16"}}, training=training)
+    columns = columns_of(algorithm, algorithm.play(Task(tuple(range(6)), 5)))
+    learner, seen = algorithm.learner, []
+    apply = learner.apply_gradients
+    learner.apply_gradients = lambda gradients: seen.append(max(float(g.abs().max()) for g in gradients.values()))  # type: ignore[method-assign]
+    for scale in (1.0, 2.0**12):
+        learner.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+        update(algorithm, columns)
+    assert len(seen) == 4, "a step of the actors and one of the critic in each update"
+    assert seen[0] == pytest.approx(seen[2], rel=0.05)
+    learner.apply_gradients = apply  # type: ignore[method-assign]
+    learner.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**120)
+    before = weights(algorithm, "guest")
+    row = update(algorithm, columns)
+    assert row["losses/skipped_steps"] == 1.0
+    assert all(torch.equal(a, b) for a, b in zip(before, weights(algorithm, "guest"), strict=True))
+    assert learner.scaler.get_scale() == 2.0**119
+    learner.scaler = torch.amp.GradScaler("cpu", init_scale=1.0)
+    learner._backward = lambda actor, loss: learner.scaler.scale(loss * float("inf")).backward()  # type: ignore[method-assign]
+    with pytest.raises(LearningError, match="precision: bfloat16"):
+        update(algorithm, columns)

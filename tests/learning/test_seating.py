@@ -9,8 +9,9 @@ from marl.errors import LearningError
 from marl.learning.seating import learning_policies, seat, seated_meters
 from marl.models import LanguageModel
 from marl.policies import LanguageModelPolicy, ScriptedPolicy
+from marl.policies.bases import Bases
 from marl.scenario import validate_scenario
-from marl.settings import Scenario
+from marl.settings import LanguageModelSettings, LoRASettings, Scenario
 
 NANO = {"kind": "language_model", "model": "nano"}
 
@@ -33,23 +34,31 @@ def test_only_seated_policies_that_learn_are_trained(make_scenario: Callable[...
 def test_learning_seats_share_the_given_weights_and_the_others_have_their_own(
     make_scenario: Callable[..., Scenario],
 ) -> None:
-    model = LanguageModel.load("nano")
+    learner = LanguageModelPolicy("guest", LanguageModel.load("nano"))
     scenario = mixed(make_scenario(2), {**NANO, "learn": False})
-    policies = seat(scenario, {"guest": model})
+    policies = seat(scenario, {"guest": learner})
     assert set(policies) == {"guest", "other"}
-    assert isinstance(policies["guest"], LanguageModelPolicy)
-    assert policies["guest"].model is model
+    assert policies["guest"] is learner
     assert isinstance(policies["other"], LanguageModelPolicy)
-    assert policies["other"].model is not model
+    assert policies["other"].model is not learner.model
     assert (policies["guest"].trainable, policies["other"].trainable) == (True, False)
+
+
+def test_seats_that_do_not_learn_share_the_base_of_an_adapter(make_scenario: Callable[..., Scenario]) -> None:
+    scenario = mixed(make_scenario(2), {**NANO, "learn": False})
+    learner = Bases().learner("guest", LanguageModelSettings(lora=LoRASettings(rank=2)), 0)
+    other = seat(scenario, {"guest": learner})["other"]
+    assert isinstance(other, LanguageModelPolicy)
+    assert other.model is learner.model
+    assert other.adapter is None
 
 
 def test_scripted_seats_stay_and_people_are_refused(make_scenario: Callable[..., Scenario]) -> None:
     script = {"kind": "scripted", "entry": "marl.policies.scripted:constant", "kwargs": {"option": "red"}}
-    model = LanguageModel.load("nano")
-    assert isinstance(seat(mixed(make_scenario(2), script), {"guest": model})["other"], ScriptedPolicy)
+    learner = LanguageModelPolicy("guest", LanguageModel.load("nano"))
+    assert isinstance(seat(mixed(make_scenario(2), script), {"guest": learner})["other"], ScriptedPolicy)
     with pytest.raises(LearningError, match="'other'"):
-        seat(mixed(make_scenario(2), {"kind": "human"}), {"guest": model})
+        seat(mixed(make_scenario(2), {"kind": "human"}), {"guest": learner})
 
 
 def test_seated_api_policies_have_meters(make_scenario: Callable[..., Scenario]) -> None:

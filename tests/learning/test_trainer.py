@@ -46,8 +46,15 @@ def stop_at(iteration: int) -> Callable[[dict[str, Any]], bool]:
     return lambda row: row["iteration"] == iteration
 
 
-def test_two_iterations_resumed_for_two_more_are_four_in_one_go(make_scenario: MakeScenario, make_run: MakeRun) -> None:
-    scenario = make_scenario(2, talk_rounds=1, training={"evaluate_every": 2, "evaluation_episodes": 4})
+LORA = {"lora": {"rank": 4, "alpha": 8}}
+
+
+@pytest.mark.parametrize("policies", [None, {"one": LORA, "two": LORA}], ids=["whole", "lora"])
+def test_two_iterations_resumed_for_two_more_are_four_in_one_go(
+    make_scenario: MakeScenario, make_run: MakeRun, policies: dict[str, Any] | None
+) -> None:
+    training = {"evaluate_every": 2, "evaluation_episodes": 4}
+    scenario = make_scenario(2, talk_rounds=1, training=training, policies=policies)
     straight, broken = make_run(scenario, "straight"), make_run(scenario, "broken")
     with Trainer(scenario, straight) as trainer:
         summary = trainer.run()
@@ -203,3 +210,56 @@ def test_it_learns_what_the_model_does_not_bring(
         rows = [trainer.iterate() for _ in range(8)]
     assert rows[0]["charts/episodic_return"] < 0.5
     assert sum(row["charts/episodic_return"] for row in rows[-2:]) / 2 > 0.9
+
+
+def test_an_adapter_is_exported_reloaded_and_saved_without_its_base(
+    make_scenario: MakeScenario, make_run: MakeRun
+) -> None:
+    scenario = make_scenario(2, talk_rounds=1, policies={"one": LORA, "two": LORA}, training={"lr": 1e-2})
+    run = make_run(scenario)
+    with Trainer(scenario, run) as trainer:
+        trainer.iterate()
+        trained = trainer.parameters()
+        live = trainer.policies()
+        folders = trainer.export(run / "policies")
+        expected = play(scenario, live, range(4), seed=8)
+        checkpoint = trainer.save()
+        critic = sum(p.numel() for p in trainer.algorithm.learner.critic.parameters())
+    assert isinstance(live["one"], LanguageModelPolicy)
+    base = sum(p.numel() for name, p in live["one"].model.network.named_parameters() if "lora" not in name)
+    assert trained["one"] == trained["two"] < base / 4
+    assert {path.name for path in folders} == {"one", "two"}
+    assert all((path / "adapter_model.safetensors").stat().st_size < 5 * trained["one"] for path in folders)
+    # Weights and Adam's two moments of two adapters and of the critic, and what the file needs to list them.
+    assert (checkpoint / "state.pt").stat().st_size < 4 * 3 * (2 * trained["one"] + critic) + 250_000 < 4 * 3 * base
+    exported = build_policies(scenario, seed=0, trained=run / "policies")
+    one, two = exported["one"], exported["two"]
+    assert isinstance(one, LanguageModelPolicy)
+    assert isinstance(two, LanguageModelPolicy)
+    assert one.model is two.model
+    for mine, theirs in zip(expected, play(scenario, exported, range(4), seed=8), strict=True):
+        assert [(turn.text, turn.log_probs) for turn in mine.turns] == [
+            (turn.text, turn.log_probs) for turn in theirs.turns
+        ]
+
+
+def test_adapters_learn_what_the_model_does_not_bring(make_scenario: MakeScenario, make_run: MakeRun) -> None:
+    training = {"iterations": 8, "episodes": 32, "epochs": 2, "lr": 5e-3}
+    scenario = make_scenario(prize=2, training=training, policies={"guest": {"lora": {"rank": 8, "alpha": 16}}})
+    with Trainer(scenario, make_run(scenario)) as trainer:
+        rows = [trainer.iterate() for _ in range(8)]
+    assert rows[0]["charts/episodic_return"] < 0.5
+    assert sum(row["charts/episodic_return"] for row in rows[-2:]) / 2 > 0.9
+
+
+def test_the_loss_scale_is_resumed(make_scenario: MakeScenario, make_run: MakeRun) -> None:
+    scenario = make_scenario(policies={"guest": {"precision": "float16"}})
+    run = make_run(scenario)
+    with Trainer(scenario, run) as trainer:
+        scaler = trainer.algorithm.learner.scaler
+        scaler.load_state_dict(scaler.state_dict() | {"scale": 128.0})
+        trainer.iterate()
+        trainer.save()
+        assert trainer.algorithm.learner.scaler.get_scale() == 128.0
+    with Trainer(scenario, run, resume=True) as trainer:
+        assert trainer.algorithm.learner.scaler.get_scale() == 128.0
