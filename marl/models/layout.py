@@ -9,9 +9,6 @@ import numpy as np
 
 from marl.models.forest import Tree
 
-TOKENS_A_PASS = 4096
-"""Padded tokens in one call of the network; larger requests are split."""
-
 PAIRS_A_PASS = 1 << 25
 """Entries in the attention mask of one call."""
 
@@ -28,9 +25,9 @@ class Layout:
     """One call: R right-padded rows of F tokens to compute behind C columns of kept keys and values.
 
     `numbers` [R]: the trees; `token_ids` [R, F]; `depths` [R, C + F]: how many tokens come before that of each column;
-    `slots` [R, C], None for no kept column; `columns`: for each tree the column [N] of each of its tokens; `adapters`: one a row. `trunk`: how many first columns go through the
-    network before the others, as plain sequences. `visible` [R, F - trunk, C + F] bool: what the others see, None where
-    causal attention says it all.
+    `slots` [R, C], None for no kept column; `columns`: for each tree the column [N] of each of its tokens;
+    `adapters`: one a row. `trunk`: how many first columns go through the network before the others, as plain sequences.
+    `visible` [R, F - trunk, C + F] bool: what the others see, None where causal attention says it all.
     """
 
     numbers: np.ndarray
@@ -48,14 +45,16 @@ class Layout:
         return 0 if self.slots is None else self.slots.shape[1]
 
 
-def layouts(trees: Sequence[Tree], long: int | None = None) -> list[Layout]:
-    """The calls that compute `trees`, rows of like size together. A trunk of `long` tokens goes first, by itself."""
+def layouts(trees: Sequence[Tree], tokens: int, long: int | None = None) -> list[Layout]:
+    """The calls that compute `trees`, rows of like size together, `tokens` at most with padding (one tree may have
+    more). A trunk of `long` tokens goes first, by itself.
+    """
     kept = np.array([0 if tree.slots is None else int((tree.slots >= 0).sum()) for tree in trees])
     fresh = np.array([len(tree.token_ids) for tree in trees]) - kept
-    return [_layout(trees, numbers, kept, fresh, long) for numbers in _groups(kept, fresh)]
+    return [_layout(trees, numbers, kept, fresh, long) for numbers in _groups(kept, fresh, tokens)]
 
 
-def _groups(kept: np.ndarray, fresh: np.ndarray) -> list[np.ndarray]:
+def _groups(kept: np.ndarray, fresh: np.ndarray, tokens: int) -> list[np.ndarray]:
     """Which trees go through the network together."""
     order = np.lexsort((-kept, -fresh))
     groups: list[np.ndarray] = []
@@ -65,7 +64,7 @@ def _groups(kept: np.ndarray, fresh: np.ndarray) -> list[np.ndarray]:
         most = max(most, int(kept[number]))
         waste += length - int(fresh[number])
         count = rank - start + 1
-        full = count * length > TOKENS_A_PASS or count * length * (most + length) > PAIRS_A_PASS
+        full = count * length > tokens or count * length * (most + length) > PAIRS_A_PASS
         if rank > start and (waste > PASS_OVERHEAD or full):
             groups.append(order[start:rank])
             start, waste, length, most = rank, 0, int(fresh[number]), int(kept[number])

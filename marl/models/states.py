@@ -42,9 +42,10 @@ class Said:
 
 
 class States:
-    """The S states that sampling is in: rows of the cache, how many tokens come before that of each first column (`seen` [S,
-    P], -1 where a state does not see it; all see every later column), how many tokens each has read (`depths` [S]).
+    """The S states that sampling is in, each a row of the cache.
 
+    `seen` [S, P]: how many tokens come before that of each first column, -1 where a state does not see it; later
+    columns are seen by all. `depths` [S]: tokens read so far.
     A state that ends is overwritten by the last one, and one that goes on in several ways is copied to a free row
     behind: nothing else moves.
     """
@@ -223,12 +224,15 @@ def _gathered(
             layers = [
                 (_buffer(keys, rows, longest + room), _buffer(values, rows, longest + room)) for keys, values in pairs
             ]
-        own = torch.tensor(mine, device=reader.device)
+        own, at = (torch.tensor(part, device=reader.device) for part in (mine, where))
         logits[own] = found
-        at, column = torch.from_numpy(where).to(reader.device)[:, None], torch.from_numpy(columns).to(reader.device)
+        plain = layout.visible is None  # every row is one prompt from its first column on
+        width = min(longest, layout.token_ids.shape[1]) if plain else longest
+        column = torch.from_numpy(columns).to(reader.device)
         for target, pair in zip(layers, pairs, strict=True):
             for buffer, part in zip(target, pair, strict=True):
-                buffer[own, :, :longest] = part.transpose(1, 2)[at, column].transpose(1, 2)
+                found = part[at, :, :width] if plain else part.transpose(1, 2)[at[:, None], column].transpose(1, 2)
+                buffer[own, :, :width] = found
     assert logits is not None
     cache = held_cache(layers, rows=len(speeches), filled=longest)
     seen = np.where(np.arange(longest) < depths[:, None], np.arange(longest), -1)

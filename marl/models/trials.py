@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,19 +32,21 @@ _REFUSALS = (ModelError, RuntimeError, ValueError, TypeError, AttributeError, In
 def run(reader: Reader) -> None:
     """Switch on what `reader`'s network does rightly: `split`, `share`, `cached`."""
     with torch.inference_mode():
-        reader.split = reader.head is not None and _tried(reader, _splits)
+        reader.split = reader.head is not None and _tried(_splits, reader)
         expected = _after_each(reader)
         # A network that masks by place in the row (GPT-Neo's local layers) is right only in rows below its window.
         if not isinstance(getattr(reader.network.config, "window_size", None), int):
-            reader.share = _tried(reader, _shares, expected)
-            reader.cached = _tried(reader, _caches, expected)
-        if reader.window is not None and (reader.share or reader.cached) and not _tried(reader, _slides):
+            reader.share = _tried(_shares, reader, expected)
+            reader.cached = _tried(_caches, reader, expected)
+        if reader.window is not None and not _tried(_minds, reader, expected):
+            reader.window = None
+        if reader.window is not None and not _tried(_slides, reader):
             reader.share = reader.cached = False  # rows of their own, which the network masks by itself
 
 
-def _tried(reader: Reader, trial, *arguments: Tensor) -> bool:  # type: ignore[no-untyped-def]
+def _tried(trial: Callable[..., bool], *arguments: Reader | Tensor) -> bool:
     try:
-        return bool(trial(reader, *arguments))
+        return trial(*arguments)
     except _REFUSALS:
         return False
 
@@ -112,19 +116,31 @@ def _caches(reader: Reader, expected: Tensor) -> bool:
     return _same(reader, given, expected)
 
 
-def _slides(reader: Reader) -> bool:
-    """Masks of a window of two tokens give what the network itself makes of that window."""
-    config, window = reader.network.config.get_text_config(), reader.window
+@contextmanager
+def _short_window(reader: Reader) -> Iterator[tuple[bool, bool]]:
+    """A window of two tokens, and every sequence a row of its own. Gives what the reader was able to do."""
+    config, window, able = reader.network.config.get_text_config(), reader.window, (reader.share, reader.cached)
     assert window is not None
-    able = reader.share, reader.cached
     config.sliding_window, reader.window = 2, Window(2, window.mixed)
+    reader.share = reader.cached = False
     try:
-        reader.share = reader.cached = False
-        expected = _after_each(reader)
-        return (not able[0] or _shares(reader, expected)) and (not able[1] or _caches(reader, expected))
+        yield able
     finally:
         config.sliding_window, reader.window = window.size, window
         reader.share, reader.cached = able
+
+
+def _minds(reader: Reader, expected: Tensor) -> bool:
+    """The network makes a difference of its window."""
+    with _short_window(reader):
+        return not _same(reader, _after_each(reader), expected)
+
+
+def _slides(reader: Reader) -> bool:
+    """Masks of a window of two tokens give what the network itself makes of that window."""
+    with _short_window(reader) as (share, cached):
+        expected = _after_each(reader)
+        return (not share or _shares(reader, expected)) and (not cached or _caches(reader, expected))
 
 
 def _same(reader: Reader, given: Tensor, expected: Tensor) -> bool:

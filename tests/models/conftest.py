@@ -14,7 +14,14 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from tokenizers.trainers import BpeTrainer
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 from marl.models import LanguageModel
 
@@ -170,3 +177,9 @@ def ragged():
         return [prompts[rng.integers(len(prompts))] if rng.random() < 0.3 else prompt for prompt in prompts]
 
     return make
+
+
+@pytest.fixture
+def bare(family, family_folders):
+    """The family's network as transformers loads it."""
+    return AutoModelForCausalLM.from_pretrained(family_folders[family]).eval()

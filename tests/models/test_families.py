@@ -46,12 +46,6 @@ STOPS = {"qwen2": "<|im_end|>", "qwen3": "<|im_end|>", "gemma3": "<end_of_turn>"
 NO_PAD = {"llama", "llama3", "mistral", "mistral-window", "gpt2", "phi", "bloom", "gpt-neo", "lfm2"}
 
 
-@pytest.fixture
-def bare(family, family_folders):
-    """The family's network as transformers loads it."""
-    return AutoModelForCausalLM.from_pretrained(family_folders[family]).eval()
-
-
 def test_networks_and_tokenizers_are_the_real_classes(family, family_model):
     assert (type(family_model.network).__name__, type(family_model.tokenizer).__name__) == CLASSES[family]
     assert family_model.context == FAMILIES[family].context

@@ -39,7 +39,7 @@ def test_large_requests_are_split_without_changing_anything(model, ragged, monke
     sequences = ragged(30)
     with torch.no_grad():
         together, rows = model.reader.read(whole(sequences))
-        monkeypatch.setattr("marl.models.layout.TOKENS_A_PASS", 64)
+        monkeypatch.setattr(model.reader, "tokens_a_pass", 64)
         parts, other = model.reader.read(whole(sequences))
     torch.testing.assert_close(together[np.concatenate(rows)], parts[np.concatenate(other)], atol=1e-5, rtol=1e-5)
 

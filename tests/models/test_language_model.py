@@ -63,11 +63,6 @@ def test_prompt_longer_than_the_context(model):
         model.log_probs([Row(long, (), ((10,), (11,)), 0)])
 
 
-def test_sliding_window_limits_the_context(llama):
-    llama.network.config.sliding_window = 16
-    assert LanguageModel(llama.network, llama.tokenizer, "windowed").context == 16
-
-
 def test_empty_prompts_are_refused(model):
     with pytest.raises(ModelError, match="no tokens"):
         model.say([()], [4], [rng()])

@@ -33,7 +33,7 @@ def test_every_token_sees_its_own_beginning_and_nothing_else(long, sequences, ke
             elif all(old):
                 tree.slots[-1] = -1
     found = {}
-    for call in layouts(forest.trees, long):
+    for call in layouts(forest.trees, 4096, long):
         for row, number in enumerate(call.numbers):
             found[int(number)] = (call, row)
             assert call.depths.shape[1] == call.kept + call.token_ids.shape[1]
@@ -53,19 +53,19 @@ def test_every_token_sees_its_own_beginning_and_nothing_else(long, sequences, ke
 
 def test_padding_sees_something():
     forest = plant([(1, 2, 3), (1, 2, 4), (5, 6)], pair_cost=0.0)
-    [call] = layouts(forest.trees)
+    [call] = layouts(forest.trees, 4096)
     assert call.visible.any(-1).all()
 
 
 def test_rows_of_other_lengths_go_in_calls_of_their_own(monkeypatch):
     monkeypatch.setattr(layout, "PASS_OVERHEAD", 4)
     forest = plant([tuple(range(30)), (40, *range(29)), (50, 51)], pair_cost=1.0)
-    assert sorted(len(call.numbers) for call in layouts(forest.trees)) == [1, 2]
+    assert sorted(len(call.numbers) for call in layouts(forest.trees, 4096)) == [1, 2]
 
 
-@pytest.mark.parametrize(("name", "limit"), [("TOKENS_A_PASS", 40), ("PAIRS_A_PASS", 800)])
-def test_large_requests_are_split(monkeypatch, name, limit):
+def test_large_requests_are_split(monkeypatch):
     forest = plant([(number, *range(19)) for number in range(100, 106)], pair_cost=1.0)
-    assert len(layouts(forest.trees)) == 1
-    monkeypatch.setattr(layout, name, limit)
-    assert [len(call.numbers) for call in layouts(forest.trees)] == [2, 2, 2]
+    assert len(layouts(forest.trees, 4096)) == 1
+    assert [len(call.numbers) for call in layouts(forest.trees, 40)] == [2, 2, 2]
+    monkeypatch.setattr(layout, "PAIRS_A_PASS", 800)
+    assert [len(call.numbers) for call in layouts(forest.trees, 4096)] == [2, 2, 2]

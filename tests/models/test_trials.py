@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from marl.models import trials
+from marl.models import LanguageModel, trials
 from marl.models.forward import Reader
 
 
@@ -60,6 +60,22 @@ def test_a_network_that_changes_its_logits_is_read_whole(llama):
 
     llama.network.register_forward_hook(scaled, with_kwargs=True)
     assert able(Reader(llama.network)) == (False, True, True)
+
+
+def test_a_window_that_the_network_does_not_mind_counts_for_nothing(llama):
+    llama.network.config.sliding_window = 16
+    reader = Reader(llama.network)
+    assert able(reader) == (True, True, True)
+    assert reader.window is None
+    assert llama.network.config.sliding_window == 16
+
+
+def test_windows_that_slide_are_known(family_folders):
+    for family, mixed in (("mistral-window", False), ("gemma3", True)):
+        reader = LanguageModel.load(str(family_folders[family])).reader
+        assert able(reader) == (True, True, True)
+        assert reader.window.mixed == mixed
+        assert reader.network.config.sliding_window == reader.window.size
 
 
 def test_errors_that_are_no_refusals_are_not_hidden(llama, monkeypatch):
