@@ -38,7 +38,6 @@ from bench_timing import (
     rate,
     ratio,
     table,
-    takes,
     texts,
     tokenizer,
     write,
@@ -206,16 +205,8 @@ def measure_time(rounds: int) -> list[dict[str, Any]]:
     makers: dict[str, Ours | Peft] = {}
     model = language_model()
     size = f"{parameters(model.network) / 1e6:.2f} M parameters"
-    if takes(model.choose, "adapters"):
-        makers["ours"] = Ours(model)
-    try:
-        makers["peft"] = Peft(llama())
-    except ImportError:
-        print("peft is left out: it is not installed")
-    if "ours" not in makers:
-        print("ours is left out: this engine does not have adapters=")
-    if len(makers) == 2:
-        copy_weights(makers["ours"], makers["peft"])
+    makers["ours"], makers["peft"] = Ours(model), Peft(llama())
+    copy_weights(makers["ours"], makers["peft"])
     check(makers)
     lines, results = [], []
     for job in ("read", "choose", "say", "train"):
@@ -261,9 +252,6 @@ def memory_of(kind: str, job: str) -> float:
 
 def measure_memory(rounds: int) -> list[dict[str, Any]]:
     """Measure and print the peaks, every one in fresh forks."""
-    if not takes(LanguageModel.choose, "adapters"):
-        print("\nmemory of agents on one base is left out: this engine does not have adapters=")
-        return []
     lines, results = [], []
     for job, kinds in (("choose", (ONE, SHARED, COPIES)), ("train", (ONE, SHARED))):
         peaks = {kind: [in_fork(partial(memory_of, kind, job)) for _ in range(rounds)] for kind in kinds}

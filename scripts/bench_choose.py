@@ -35,11 +35,11 @@ from bench_timing import (
     check_equal,
     interleave,
     language_model,
+    llama,
     parameters,
     rate,
     ratio,
     table,
-    takes,
     texts,
     write,
 )
@@ -163,16 +163,10 @@ def plain(network: Any, case: Case) -> Tensor:
     return network.lm_head(network.model(input_ids=case.tree, use_cache=False).last_hidden_state[:, -case.heads :])
 
 
-def named(model: LanguageModel, verb: str, scoring: str) -> dict[str, str]:
-    """The scoring as the engine's argument; none for "step" where the engine has no other yet."""
-    return {"scoring": scoring} if takes(getattr(model, verb), "scoring") else {}
-
-
-def acting_ways(model: LanguageModel, scoring: str) -> dict[str, Callable[[Case], Any]]:
-    """What is timed for acting."""
-    network, words = model.network, named(model, "choose", scoring)
+def acting_ways(model: LanguageModel, network: Any, scoring: str) -> dict[str, Callable[[Case], Any]]:
+    """What is timed for acting; the other ways have the `network` as transformers makes it."""
     other = {name.__name__: lambda case, name=name: name(network, case) for name in (each, rows, copies, plain)}
-    return {"ours": lambda case: model.choose(case.prompts, case.options, **words), **other}
+    return {"ours": lambda case: model.choose(case.prompts, case.options, scoring=scoring), **other}
 
 
 def backward(network: Any, loss: Tensor) -> None:
@@ -181,9 +175,8 @@ def backward(network: Any, loss: Tensor) -> None:
     loss.backward()
 
 
-def training_ways(model: LanguageModel, scoring: str) -> dict[str, Callable[[Case], Any]]:
+def training_ways(model: LanguageModel, network: Any, scoring: str) -> dict[str, Callable[[Case], Any]]:
     """What is timed for training: forward and backward of the taken options' summed log-probabilities."""
-    network, words = model.network, named(model, "log_probs", scoring)
 
     def taken(way: Callable[[Any, Case], Tensor], case: Case) -> Tensor:
         return way(network, case).log_softmax(-1).gather(-1, case.taken[:, None]).sum()
@@ -192,7 +185,7 @@ def training_ways(model: LanguageModel, scoring: str) -> dict[str, Callable[[Cas
         return plain(network, case).log_softmax(-1).gather(-1, case.tree[:, : case.heads, None]).sum()
 
     return {
-        "ours": lambda case: backward(network, model.log_probs(case.rows, **words).log_probs.sum()),
+        "ours": lambda case: backward(model.network, model.log_probs(case.rows, scoring=scoring).log_probs.sum()),
         "rows": lambda case: backward(network, taken(rows, case)),
         "copies": lambda case: backward(network, taken(copies, case)),
         "plain": lambda case: backward(network, limit(case)),
@@ -201,20 +194,21 @@ def training_ways(model: LanguageModel, scoring: str) -> dict[str, Callable[[Cas
 
 def check(model: LanguageModel, case: Case, scoring: str) -> None:
     """Stop unless all ways give the same log-probabilities, and the same gradients where they are the same policy."""
-    network = model.network
+    network = llama()
     with torch.inference_mode():
         sums = each(network, case)
         for way in (rows, copies):
             check_equal(f"{way.__name__} against each", way(network, case), sums)
         truth = stepwise(network, case) if scoring == "step" else sums.log_softmax(-1)
-    ours = model.choose(case.prompts, case.options, **named(model, "choose", scoring))
+    ours = model.choose(case.prompts, case.options, scoring=scoring)
     check_equal(f'ours, scoring="{scoring}"', np.stack(ours), truth)
     with torch.no_grad():
-        trained = model.log_probs(case.rows, **named(model, "log_probs", scoring)).log_probs[:, 0]
+        trained = model.log_probs(case.rows, scoring=scoring).log_probs[:, 0]
     check_equal("training against acting", trained, truth.gather(-1, case.taken[:, None])[:, 0])
     if scoring == "sum":
-        ways = training_ways(model, scoring)
-        gradients = {name: _gradient(network, ways[name], case) for name in ("ours", "rows", "copies")}
+        ways = training_ways(model, network, scoring)
+        networks = {"ours": model.network, "rows": network, "copies": network}
+        gradients = {name: _gradient(networks[name], ways[name], case) for name in networks}
         scale = gradients["rows"].abs().max()
         for name in ("ours", "copies"):
             check_equal(f"gradient of {name}", gradients[name] / scale, gradients["rows"] / scale)
@@ -244,7 +238,7 @@ def measure(model: LanguageModel, phase: str, scoring: str, settings: Sequence[s
     for setting in settings:
         check(model, draw(setting, scoring, CHECKED), scoring)
         with torch.inference_mode(phase == "acting"):
-            times = interleave(ways(model, scoring), partial(draw, setting, scoring), rounds)
+            times = interleave(ways(model, llama(), scoring), partial(draw, setting, scoring), rounds)
         number = SETTINGS.index(setting) if setting in SETTINGS else -1
         lines.append(line(setting, number, times, targets, draw(setting, scoring, 0)))
         results.append({"phase": phase, "scoring": scoring, "setting": setting, "cpu_seconds": times})
@@ -264,11 +258,8 @@ def main() -> None:
     results = []
     print(f"random Llama of {parameters(model.network) / 1e6:.2f} M parameters, untied head; {given.rounds} rounds")
     for scoring in given.scoring:
-        if scoring == "step" or takes(model.choose, "scoring"):
-            for phase in ("acting", "training"):
-                results += measure(model, phase, scoring, given.only, given.rounds)
-        else:
-            print(f'\nscoring="{scoring}" is left out: this engine does not have it')
+        for phase in ("acting", "training"):
+            results += measure(model, phase, scoring, given.only, given.rounds)
     write(given.json, {"results": results})
 
 

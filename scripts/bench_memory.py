@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 from bench_choose import Case, acting_ways, check, draw, training_ways
-from bench_timing import Ratio, arguments, interleave, language_model, parameters, ratio, table, takes, write
+from bench_timing import Ratio, arguments, interleave, language_model, llama, parameters, ratio, table, write
 
 from marl.models import LanguageModel
 
@@ -89,14 +89,16 @@ def settled_peak(network: torch.nn.Module, way: Callable[[Case], Any], warm_up: 
 
 def measure(model: LanguageModel, phase: str, scoring: str, setting: str, rounds: int) -> dict[str, Any]:
     """CPU seconds and peak MiB of ours and of the plain forward for one case of a phase."""
-    ways = {name: way for name, way in PHASES[phase](model, scoring).items() if name in ("ours", "plain")}
+    network = llama()
+    ways = {name: way for name, way in PHASES[phase](model, network, scoring).items() if name in ("ours", "plain")}
 
     def take(work: Callable[[], Any]) -> Any:
         with torch.inference_mode(phase == "acting"):
             return in_fork(work)
 
     cases = draw(SMALL, scoring, 0), draw(setting, scoring, 0)
-    memory = {name: take(partial(settled_peak, model.network, way, *cases)) for name, way in ways.items()}
+    networks = {"ours": model.network, "plain": network}
+    memory = {name: take(partial(settled_peak, networks[name], way, *cases)) for name, way in ways.items()}
     times = take(lambda: interleave(ways, partial(draw, setting, scoring), rounds))
     return {"phase": phase, "scoring": scoring, "setting": setting, "cpu_seconds": times, "peak_mib": memory}
 
@@ -133,8 +135,6 @@ def main() -> None:
     given = parser.parse_args()
     model = language_model()
     print(f"random Llama of {parameters(model.network) / 1e6:.2f} M parameters; {given.rounds} rounds")
-    if given.scoring != "step" and not takes(model.choose, "scoring"):
-        raise SystemExit(f'this engine has no scoring="{given.scoring}"')
     check(model, draw(SMALL, given.scoring, 1), given.scoring)
     results = []
     for phase in given.phases:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import inspect
 import json
 import statistics
 import time
@@ -84,11 +83,6 @@ def language_model(**shape: int) -> LanguageModel:
 def parameters(network: torch.nn.Module) -> int:
     """How many parameters the network has."""
     return sum(parameter.numel() for parameter in network.parameters())
-
-
-def takes(function: Callable[..., Any], argument: str) -> bool:
-    """Whether this version of the engine's `function` has `argument`; what needs it is left out otherwise."""
-    return argument in inspect.signature(function).parameters
 
 
 def texts(rng: np.random.Generator, count: int, length: int) -> list[Ids]:

@@ -267,9 +267,12 @@ class Reader:
         """What the network makes of the output embedding's logits: Gemma's soft cap, where it has one."""
         return logits if self.soft_cap is None else torch.tanh(logits / self.soft_cap) * self.soft_cap
 
-    def logits(self, states: Tensor, where: np.ndarray) -> Tensor:
-        """Logits [M, V] of the `states` [N, H] at `where` [M], in float32 at least. Raises ModelError if not finite."""
-        states = states.index_select(0, torch.from_numpy(where).to(states.device))
+    def logits(self, states: Tensor, where: np.ndarray | None = None) -> Tensor:
+        """Logits [M, V] of the `states` [N, H] at `where` [M] (None: all), in float32 at least. Raises ModelError if
+        not finite.
+        """
+        if where is not None:
+            states = states.index_select(0, torch.from_numpy(where).to(states.device))
         if self.split:
             with self._autocast():
                 states = self.head(states)

@@ -38,7 +38,7 @@ class Sampling:
 
     def log_probs(self, logits: Tensor, matchers: Sequence[Matcher]) -> Tensor:
         """Log-probabilities [S, V] of the next token, as the training pass computes them."""
-        scaled = logits / self.temperature
+        scaled = logits if self.temperature == 1.0 else logits / self.temperature
         if matchers:
             allowed = torch.from_numpy(np.stack([matcher.allowed() for matcher in matchers])).to(scaled.device)
             scaled = scaled.masked_fill(~allowed, -torch.inf)
@@ -95,16 +95,18 @@ def _say(reader: Reader, speeches: Sequence[Speech], sampling: Sampling) -> list
 
 def _draw(rows: Sequence[Said], table: Tensor, sampling: Sampling) -> None:
     """Give each row its next token from its state's log-probabilities [S, V]: one draw of its own stream, inverted."""
-    states = torch.tensor([row.state for row in rows], device=table.device)
+    states = [row.state for row in rows]
+    if states != list(range(len(table))):
+        table = table[torch.tensor(states, device=table.device)]
     if sampling.greedy:
-        tokens = table.argmax(-1)[states]
+        tokens = table.argmax(-1, keepdim=True)
     else:
-        cumulative = table.double().exp().cumsum(-1)
-        draws = torch.tensor([row.speech.rng.random() for row in rows], dtype=torch.float64).to(table.device)
-        limits = (draws * cumulative[states, -1])[:, None]
-        tokens = torch.searchsorted(cumulative[states], limits, right=True)[:, 0].clamp(max=table.shape[1] - 1)
-    scores = table[states, tokens]
-    for row, token, score in zip(rows, tokens.tolist(), scores.tolist(), strict=True):
+        cumulative = table.double().exp_().cumsum(-1)
+        draws = torch.tensor([[row.speech.rng.random()] for row in rows], dtype=torch.float64, device=table.device)
+        tokens = torch.searchsorted(cumulative, draws.mul_(cumulative[:, -1:]), right=True)
+        tokens.clamp_(max=table.shape[1] - 1)
+    scores = table.gather(1, tokens)
+    for row, [token], [score] in zip(rows, tokens.tolist(), scores.tolist(), strict=True):
         row.tokens.append(token)
         row.scores.append(score)
         row.complete = token in sampling.stop_ids or sampling.stop_texts.reached(row.tokens)

@@ -111,7 +111,7 @@ class States:
 
     def step(self, tokens: np.ndarray) -> Tensor:
         """Read one more token in every state; logits [S, V]."""
-        reader, count = self.reader, len(tokens)
+        reader = self.reader
         inputs: dict[str, Any] = {"input_ids": torch.from_numpy(tokens)[:, None].to(reader.device)}
         said = self.cache.get_seq_length() + 1 - self.seen.shape[1]
         queries = self.depths[:, None]
@@ -123,7 +123,7 @@ class States:
         self.depths = self.depths + 1
         with reader.adapters.active(self.adapters):
             states = reader.call(inputs, self.cache)
-            return reader.logits(states[:, -1], np.arange(count))
+            return reader.logits(states[:, -1])
 
 
 class RereadStates(States):
