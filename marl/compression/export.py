@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from marl.compression.card import write_card
 from marl.compression.lessons import fresh_lessons, recorded_lessons
-from marl.compression.measure import compare, with_model
+from marl.compression.measure import compare
 from marl.errors import ModelError, StoreError
 from marl.models import LanguageModel
 from marl.policies import LanguageModelPolicy, Policy, build_policies
@@ -24,7 +25,8 @@ ROUNDS = 4
 def trained_policy(run: RunDirectory, name: str | None) -> tuple[LanguageModelPolicy, dict[str, Policy]]:
     """The trained language-model policy called `name`, and all policies of the run by name.
 
-    `name` may be None where the run trained one policy. Raises StoreError where there is no such policy.
+    `name` may be None where the run trained one policy. An adapter is added into its base's weights. Raises StoreError
+    where there is no such policy.
     """
     folder = run.path / "policies"
     found = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
@@ -43,6 +45,9 @@ def trained_policy(run: RunDirectory, name: str | None) -> tuple[LanguageModelPo
         raise StoreError(
             f"{folder / (name or found[0])} is no policy of the scenario; its policies: {sorted(policies)}"
         )
+    if policy.adapter is not None:
+        whole = LanguageModel.load(str(folder / policy.name), precision=policy.model.precision)
+        policies[policy.name] = policy = policy.with_model(whole)
     return policy, policies
 
 
@@ -127,7 +132,7 @@ def _teach(
     from marl.models.distill import distill
 
     scenario, name = run.scenario(), trained.name
-    pupil = {**policies, name: with_model(trained, student)}
+    pupil = {**policies, name: trained.with_model(student)}
     lessons = recorded_lessons(run, name)
     history: list[float] = []
     for number in range(ROUNDS):
@@ -158,9 +163,15 @@ def _save_int8(model: LanguageModel, folder: Path) -> None:
 def _measured(
     run: RunDirectory, policies: dict[str, Policy], name: str, folder: Path, card: dict[str, Any]
 ) -> dict[str, Any]:
-    """`card` with what `folder` costs beside the trained policy, written into it."""
-    scenario = run.scenario()
-    measured = compare(scenario, policies, name, folder, run.path / "policies" / name)
+    """`card` with what `folder` costs beside the trained policy, as a whole network, written into it."""
+    from marl.models.adapter_folder import is_adapter
+
+    scenario, source = run.scenario(), run.path / "policies" / name
+    with TemporaryDirectory() as whole:
+        if is_adapter(source):
+            source = Path(whole) / name
+            policies[name].export(source)  # type: ignore[attr-defined]
+        measured = compare(scenario, policies, name, folder, source)
     return write_card(folder, {"scenario": scenario.name, "policy": name, **card, **measured})
 
 

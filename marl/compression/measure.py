@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -28,13 +27,6 @@ SECONDS = 0.15
 """CPU time that one repeat takes at least."""
 
 
-def with_model(policy: LanguageModelPolicy, model: LanguageModel) -> LanguageModelPolicy:
-    """The same policy deciding with another model."""
-    other = copy.copy(policy)
-    other.model = model
-    return other
-
-
 def compare(
     scenario: Scenario, policies: Mapping[str, Policy], name: str, folder: Path, source: Path
 ) -> dict[str, Any]:
@@ -48,7 +40,7 @@ def compare(
 
     trained = policies[name]
     assert isinstance(trained, LanguageModelPolicy)  # `trained_policy` has seen to it
-    small = with_model(trained, LanguageModel.load(str(folder)))
+    small = trained.with_model(LanguageModel.load(str(folder), precision=trained.model.precision))
     seed = seed_of(scenario.seed, "compression", "evaluation")
     indices = range(scenario.evaluation.episodes)
     episodes = play(scenario, policies, indices, seed=seed)

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from marl.compression import CARD, distill_policy, export_policy, recorded_lessons, trained_policy
 from marl.errors import ModelError, StoreError
 from marl.models import LanguageModel
 from marl.models.distill import agreement, new_student
+from marl.models.loading import NANO
 from marl.models.quantize import count_weights, is_int8
 from marl.policies import build_policies
 from marl.rollout import play
@@ -131,3 +134,27 @@ def test_which_policy_is_meant(copy: RunDirectory, tmp_path: Path) -> None:
     LanguageModel.load("nano").save(single.path / "policies" / "stranger")
     with pytest.raises(StoreError, match="no policy of the scenario"):
         trained_policy(single, "stranger")
+
+
+def test_an_adapter_is_compressed_with_its_base(copy: RunDirectory) -> None:
+    target = copy.path / "policies" / "receiver"
+    shutil.rmtree(target)
+    model = LanguageModel.load("nano")
+    model.add_adapter("receiver", rank=4, alpha=8)
+    with torch.no_grad():
+        for parameter in model.adapter_parameters("receiver").values():
+            parameter.add_(0.1)
+    model.save_adapter("receiver", target)
+    policy, policies = trained_policy(copy, "receiver")
+    assert policies["receiver"] is policy
+    assert policy.adapter is None
+    folder, card = export_policy(copy, "receiver", int8=True)
+    assert is_int8(folder)
+    assert card is not None
+    assert card["trained"]["parameters"] == 694_656
+    assert card["trained"]["weights_bytes"] > 4 * 694_656
+    assert card["agreement"]["kl"] < 0.05
+    plain, _ = export_policy(copy, "receiver")
+    assert any(
+        (one != two).any() for one, two in zip(weights(plain).values(), weights(Path(NANO)).values(), strict=True)
+    )

@@ -9,7 +9,7 @@ import pytest
 
 from marl.compression import compare, speed_ratio
 from marl.compression.lessons import lessons_of
-from marl.compression.measure import timed_job, timed_rows, with_model
+from marl.compression.measure import timed_job, timed_rows
 from marl.errors import EnvError
 from marl.models import LanguageModel, Row
 from marl.policies import LanguageModelPolicy, build_policies
@@ -51,7 +51,7 @@ def test_another_policy_is_told_apart(run: RunDirectory, scenario: Scenario, tmp
     LanguageModel.load("scratch", seed=5).save(tmp_path / "other")
     measured = compare(scenario, policies, "receiver", tmp_path / "other", run.path / "policies" / "receiver")
     assert measured["agreement"]["kl"] > 0.01
-    other = with_model(policies["receiver"], LanguageModel.load(str(tmp_path / "other")))  # type: ignore[arg-type]
+    other = policies["receiver"].with_model(LanguageModel.load(str(tmp_path / "other")))  # type: ignore[attr-defined]
     seed = seed_of(scenario.seed, "compression", "evaluation")
     returns = [
         [episode.mean_return for episode in play(scenario, seated, range(16), seed=seed)]
@@ -90,7 +90,7 @@ def failing_env(**kwargs: object) -> object:
 def test_a_policy_keeps_all_but_its_model(run: RunDirectory) -> None:
     policy = LanguageModelPolicy.load("sender", run.path / "policies" / "sender", 0.5, greedy=True)
     model = LanguageModel.load("nano")
-    other = with_model(policy, model)
+    other = policy.with_model(model)
     assert other.model is model
     assert policy.model is not model
     assert (other.name, other.temperature, other.greedy) == ("sender", 0.5, True)

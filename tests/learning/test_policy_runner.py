@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import torch
 from api_server import legal, serving
 
 from marl.errors import ModelError
 from marl.learning.policy_runner import PolicyRunners
 from marl.learning.sampling import sampler
 from marl.policies import LanguageModelPolicy, Policy, build_policies, meters
+from marl.policies.bases import Bases
 from marl.scenario import load_scenario
-from marl.settings import Scenario
+from marl.settings import LanguageModelSettings, Scenario
 from marl.types import Episode
 
 
@@ -75,3 +77,23 @@ def test_what_api_policies_spend_on_actors_is_counted_here(two_runners: PolicyRu
             two_runners.play(scenario, policies, range(1000), seed=0)
         # Each of the two may have cut a request off when it gave up, which counts and is no whole request there.
         assert 33 * 4 < len(server.requests) <= meter.requests <= len(server.requests) + 2
+
+
+def test_adapters_over_one_base_play_there_as_here(two_runners: PolicyRunners) -> None:
+    names = ("sender", "receiver")
+    lora = load_scenario("lewis", [f"policies.{name}.lora={{rank: 4}}" for name in names])
+    bases, generator = Bases(), torch.Generator().manual_seed(0)
+    policies: dict[str, Policy] = {}
+    for name in names:
+        settings = lora.policies[name]
+        assert isinstance(settings, LanguageModelSettings)
+        policy = bases.learner(name, settings, 0)
+        with torch.no_grad():
+            for parameter in policy.model.adapter_parameters(name).values():
+                parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+        policies[name] = policy
+    with sampler(0) as play:
+        here = play(lora, policies, range(40), seed=4)
+        untrained = play(lora, build_policies(lora, seed=0), range(40), seed=4)
+    there = two_runners.play(lora, policies, range(40), seed=4)
+    assert transcript(there) == transcript(here) != transcript(untrained)
