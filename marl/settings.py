@@ -224,7 +224,7 @@ class TrainingSettings(Settings):
     minibatches: int = Field(default=2, ge=1)
     lr: float = Field(default=3e-4, gt=0)
     tokens_a_batch: int = Field(default=16384, ge=1, description="read at a time; a minibatch's gradient is their sum")
-    gradient_checkpointing: bool = Field(default=False, description="less memory for a third more time")
+    gradient_checkpointing: bool = Field(default=False, description="less memory, more time")
     gamma: float = Field(default=1.0, ge=0, le=1)
     gae_lambda: float = Field(default=0.95, ge=0, le=1)
     clip: float = Field(default=0.2, gt=0)

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,8 @@ from marl.settings import Scenario
 from marl.store import RunDirectory
 
 SMALL = [
-    *("training.iterations=3", "training.episodes=8", "training.evaluation_episodes=4", "training.evaluate_every=1"),
-    *("training.checkpoint_every=1", "evaluation.episodes=8", "analysis.episodes=4", "training.silent_twin=false"),
+    *("training.iterations=4", "training.episodes=8", "training.evaluation_episodes=4", "training.evaluate_every=1"),
+    *("training.checkpoint_every=2", "evaluation.episodes=8", "analysis.episodes=4", "training.silent_twin=false"),
     *(f"policies.{name}.lora={{rank: 4, alpha: 8}}" for name in ("sender", "receiver")),
 ]
 
@@ -62,18 +61,28 @@ def test_trained_and_untrained_policies_share_the_base(run: RunDirectory) -> Non
     assert len(models) == 1
 
 
+KILL = """
+import os, signal, sys
+from marl import experiment
+from marl.store import RunDirectory
+
+def die(step, row):
+    if row["iteration"] == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+run = RunDirectory(sys.argv[1])
+experiment.train(run.scenario(), run.path, resume=True, on_progress=die)
+"""
+
+
 def test_a_run_that_is_killed_goes_on_as_if_it_had_not_been(run: RunDirectory, tmp_path: Path) -> None:
     killed = RunDirectory.create(tmp_path / "killed", scenario())
-    code = f"from marl import experiment; experiment.train(None, {str(killed.path)!r}, resume=True)"
-    code = code.replace("None", f"__import__('marl.store').store.RunDirectory({str(killed.path)!r}).scenario()")
-    process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "OMP_NUM_THREADS": "1"})
-    first = killed.path / "checkpoints" / "iteration_000001"
-    while not first.exists() and process.poll() is None:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert first.exists()
-    assert not (killed.path / "policies").exists(), "it was killed too late to show anything"
+    process = subprocess.run(
+        [sys.executable, "-c", KILL, str(killed.path)], env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
+    )
+    assert process.returncode == -signal.SIGKILL
+    assert [row["iteration"] for row in killed.metrics()] == [1, 2, 3], "its third row is written, its weights are not"
+    assert [path.name for path in (killed.path / "checkpoints").glob("iteration_*")] == ["iteration_000002"]
     experiment.train(scenario(), killed.path, resume=True)
     assert rows(killed) == rows(run)
     for name in ("sender", "receiver"):
