@@ -124,12 +124,12 @@ def each(network: Any, case: Case) -> Tensor:
 
 
 def rows(network: Any, case: Case) -> Tensor:
-    """Sums of log-probabilities [B, O], one batch of all prompt + option rows."""
+    """Sums of log-probabilities [B, O], one batch of all prompt + option rows, read whole as TWOSOME does."""
     batch, count, _ = case.option.shape
     prompt = case.prompt[:, None].expand(batch, count, -1)
     ids = torch.cat([prompt, case.option], dim=-1).flatten(0, 1)
-    logits = network(input_ids=ids[:, :-1], use_cache=False).logits
-    steps = logits.log_softmax(-1).gather(-1, ids[:, 1:, None])[..., 0]
+    logits = network(input_ids=ids, use_cache=False).logits
+    steps = logits.log_softmax(-1)[:, :-1].gather(-1, ids[:, 1:, None])[..., 0]
     return steps[:, -LENGTH:].sum(-1).view(batch, count)
 
 
