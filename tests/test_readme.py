@@ -65,3 +65,10 @@ def test_every_marl_command_runs(tmp_path: Path) -> None:
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         ran += 1
     assert ran >= 7, "the README shows all commands of `marl`"
+
+
+def test_the_engine_page_runs_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "docs" / "engine.md").read_text(encoding="utf-8")
+    [code] = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    exec(compile(code, "engine.md", "exec"), {})
+    assert capsys.readouterr().out.splitlines() == ["[1. 0. 0.]", "['red', 'blue']"]

@@ -239,7 +239,8 @@ def test_what_is_kept_for_an_episode_changes_nothing_and_goes_with_it(
     assert transcript(kept) == transcript(play(hunters, policies, range(6), seed=2, group=3))
 
 
-def test_what_is_kept_goes_when_playing_fails(scenario: Scenario) -> None:
+def test_what_is_kept_goes_when_playing_fails(scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("marl.models.prefixes.KEPT_FROM", 1)
     policies = language_policies()
     model = policies["sender"].model
 

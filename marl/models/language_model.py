@@ -117,7 +117,7 @@ class LanguageModel:
             top_p,
             self._matcher(constraint),
         )
-        rows = zip(prompts, budgets, rngs, _each(adapters, prompts), _each(keys, prompts), strict=True)
+        rows = zip(prompts, budgets, rngs, _each(adapters, prompts), _owners(keys, prompts), strict=True)
         return say(self.reader, [Speech(*row) for row in rows], sampling)
 
     def choose(
@@ -136,7 +136,7 @@ class LanguageModel:
         `marl.models.scoring.Scoring`); all sum to 1 and do not depend on the list's order. `adapters` names the LoRA
         adapter that reads each prompt (None: the base alone). `keys` names each prompt's owner (any hashable: an agent
         of an episode): what its next prompt has in common with this one is not computed again, until `release` or a
-        change of the weights.
+        change of the weights. Prompts of less than 128 tokens are read anew, which is faster.
 
         Raises ModelError for an empty list, an empty option, options with the same tokens, a prompt too long for the
         context, and logits that are not finite.
@@ -144,7 +144,7 @@ class LanguageModel:
         from marl.models.choose import choose
         from marl.models.scoring import Query
 
-        rows = zip(prompts, options, _each(adapters, prompts), _each(keys, prompts), strict=True)
+        rows = zip(prompts, options, _each(adapters, prompts), _owners(keys, prompts), strict=True)
         queries = [Query(prompt, tuple(given), adapter, key) for prompt, given, adapter, key in rows]
         scorer = self._scorer(scoring, temperature)
         self._check(prompts, [max(map(len, query.options), default=0) - 1 for query in queries])
@@ -262,6 +262,15 @@ def _context(network: PreTrainedModel) -> int:
 def _each(values: Sequence[Any] | None, prompts: Sequence[Ids]) -> Sequence[Any]:
     """One value a prompt; None for all where nothing is given."""
     return [None] * len(prompts) if values is None else values
+
+
+def _owners(keys: Sequence[Hashable] | None, prompts: Sequence[Ids]) -> list[Hashable]:
+    """Each prompt's owner; nobody owns what is read faster than it is looked up."""
+    from marl.models.prefixes import KEPT_FROM
+
+    return [
+        key if len(prompt) >= KEPT_FROM else None for key, prompt in zip(_each(keys, prompts), prompts, strict=True)
+    ]
 
 
 def _check_temperature(temperature: float) -> None:

@@ -15,6 +15,9 @@ from marl.models.records import Ids
 ROOM_BYTES = 1 << 30
 """Memory that kept keys and values may take; the owners that have been silent longest are forgotten first."""
 
+KEPT_FROM = 128
+"""Tokens from which on a prompt is kept. Shorter ones are read faster than they are found again and copied."""
+
 FIRST_SLOTS = 1024
 
 

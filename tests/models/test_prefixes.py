@@ -61,6 +61,11 @@ def tokens_read(model, play_it):
 
 
 @pytest.fixture(autouse=True)
+def short_prompts_are_kept(monkeypatch):
+    monkeypatch.setattr("marl.models.prefixes.KEPT_FROM", 1)
+
+
+@pytest.fixture(autouse=True)
 def nothing_left(request):
     """Family models are shared between tests: forget what they keep."""
     yield
@@ -187,6 +192,14 @@ def test_up_to_the_last_place_of_the_context(family_model):
         [kept] = family_model.say([prompt[:size]], [4], streams(1, 0), greedy=True, keys=["a"])
         assert kept.token_ids == family_model.say([prompt[:size]], [4], streams(1, 0), greedy=True)[0].token_ids
     family_model.release(["a"])
+
+
+def test_short_prompts_are_read_anew(llama, monkeypatch):
+    monkeypatch.setattr("marl.models.prefixes.KEPT_FROM", 20)
+    for prompt, kept in ((tuple(range(20, 39)), 0), (tuple(range(20, 40)), 20)):
+        llama.choose([prompt], [OPTIONS], keys=["a"])
+        assert len(llama.reader.prefixes) == kept
+    llama.release(["a"])
 
 
 def test_owners_with_the_same_prompt_each_keep_it(llama):
