@@ -227,6 +227,7 @@ def test_agents_that_share_a_model_are_one_batch(scenario: Scenario, monkeypatch
 def test_what_is_kept_for_an_episode_changes_nothing_and_goes_with_it(
     scenario: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("marl.models.prefixes.KEPT_FROM", 1)
     policies = language_policies()
     model, hunters = policies["sender"].model, two_hunters(scenario)
     sizes: list[int] = []

@@ -15,6 +15,7 @@ from marl.errors import ModelError
 from marl.models import trials
 from marl.models.adapters import Adapters
 from marl.models.cache import Pair, empty_cache, held_cache
+from marl.models.fast_step import FastStep
 from marl.models.forest import Forest, plant
 from marl.models.layout import TRUNK, Layout, layouts
 from marl.models.lighter import by_columns, fuse_norms
@@ -55,8 +56,8 @@ class Reader:
     Trials on construction find out what the network can do (`marl.models.trials`). `split`: the output embedding
     applied to the inner model's hidden states gives the network's own logits, so that it need be applied only where
     logits are wanted. `share`: the network takes a tree attention mask, so that shared prefixes are computed once.
-    `cached`: it goes on from keys and values, so that a token need not be read again to say the next one. `window`:
-    how far its sliding layers see.
+    `cached`: it goes on from keys and values, so that a token need not be read again to say the next one.
+    `fast_step`: how it does so with less around it, if it does. `window`: how far its sliding layers see.
     """
 
     def __init__(self, network: Any, precision: Precision = None) -> None:
@@ -77,6 +78,7 @@ class Reader:
         self.soft_cap = getattr(config, "final_logit_softcapping", None)
         self.window = Window.of(config)
         self.split = self.share = self.cached = False
+        self.fast_step: FastStep | None = None
         trials.run(self)
 
     @property
@@ -251,6 +253,13 @@ class Reader:
             "position_ids": torch.from_numpy(queries).to(self.device),
             "attention_mask": attention_mask(visible, queries, keys, self.window, like),
         }
+
+    def step(self, inputs: dict[str, Any], cache: Any) -> Tensor:
+        """Hidden states [S, 1, H] (logits where `split` is False) of one more token in every row of `cache`."""
+        mask = inputs.get("attention_mask")
+        if self.fast_step is None or isinstance(mask, dict):
+            return self.call(inputs, cache)
+        return self.fast_step(inputs["input_ids"], inputs["position_ids"], mask, cache)
 
     def call(self, inputs: dict[str, Any], cache: Any = None) -> Tensor:
         """One call of the network. Returns its hidden states (logits where `split` is False); `cache` is filled."""

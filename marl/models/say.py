@@ -101,7 +101,7 @@ def _draw(rows: Sequence[Said], table: Tensor, sampling: Sampling) -> None:
     if sampling.greedy:
         tokens = table.argmax(-1, keepdim=True)
     else:
-        cumulative = table.double().exp_().cumsum(-1)
+        cumulative = table.double().exp().cumsum(-1)
         draws = torch.tensor([[row.speech.rng.random()] for row in rows], dtype=torch.float64, device=table.device)
         tokens = torch.searchsorted(cumulative, draws.mul_(cumulative[:, -1:]), right=True)
         tokens.clamp_(max=table.shape[1] - 1)

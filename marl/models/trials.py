@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from marl.errors import ModelError
+from marl.models.fast_step import FastStep
 from marl.models.masks import Window
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _REFUSALS = (ModelError, RuntimeError, ValueError, TypeError, AttributeError, In
 
 
 def run(reader: Reader) -> None:
-    """Switch on what `reader`'s network does rightly: `split`, `share`, `cached`."""
+    """Switch on what `reader`'s network does rightly: `split`, `share`, `cached`, `fast_step`."""
     with torch.inference_mode():
         reader.split = reader.head is not None and _tried(_splits, reader)
         expected = _after_each(reader)
@@ -38,6 +39,11 @@ def run(reader: Reader) -> None:
         if not isinstance(getattr(reader.network.config, "window_size", None), int):
             reader.share = _tried(_shares, reader, expected)
             reader.cached = _tried(_caches, reader, expected)
+        if reader.split and reader.cached and reader.precision is None:
+            reader.fast_step = FastStep.of(reader.network)
+            if reader.fast_step is not None and not _tried(_caches, reader, expected):
+                reader.fast_step = None
+            reader.cached = True  # as it was found without
         if reader.window is not None and not _tried(_minds, reader, expected):
             reader.window = None
         if reader.window is not None and not _tried(_slides, reader):
