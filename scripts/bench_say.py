@@ -74,15 +74,15 @@ class Episodes:
     seed: int
 
 
-def draw_equal(batch: int, seed: int) -> Batch:
+def draw_equal(batch: int, prompt: int, seed: int) -> Batch:
     """Different prompts of one length, replies of one length."""
-    return Batch(texts(np.random.default_rng(seed), batch, PROMPT), [REPLY] * batch, seed)
+    return Batch(texts(np.random.default_rng(seed), batch, prompt), [REPLY] * batch, seed)
 
 
-def draw_mixed(seed: int) -> Batch:
+def draw_mixed(batch: int, prompt: int, seed: int) -> Batch:
     """Different prompts of one length, replies of mixed lengths."""
     rng = np.random.default_rng(seed)
-    return Batch(texts(rng, MIXED, PROMPT), rng.integers(SHORTEST, LONGEST + 1, MIXED).tolist(), seed)
+    return Batch(texts(rng, batch, prompt), rng.integers(SHORTEST, LONGEST + 1, batch).tolist(), seed)
 
 
 def draw_episodes(seed: int) -> Episodes:
@@ -214,9 +214,10 @@ def ways_of(model: LanguageModel, kind: str) -> tuple[dict[str, Callable[[Any], 
     return {**kept, **others, "generate, cache kept": partial(generate_episodes_kept, network)}, ("generate",)
 
 
-def measure(model: LanguageModel, kind: str, batch: int, rounds: int) -> dict[str, Any]:
+def measure(model: LanguageModel, kind: str, batch: int, prompt: int, rounds: int) -> dict[str, Any]:
     """Check, time, and print one table."""
-    draw: Callable[[int], Any] = {"equal": partial(draw_equal, batch), "mixed": draw_mixed}.get(kind, draw_episodes)
+    drawn = {"equal": partial(draw_equal, batch, prompt), "mixed": partial(draw_mixed, batch, prompt)}
+    draw: Callable[[int], Any] = drawn.get(kind, draw_episodes)
     if kind != "episode":
         check(model, draw(10**6))
     else:
@@ -234,9 +235,10 @@ def measure(model: LanguageModel, kind: str, batch: int, rounds: int) -> dict[st
         target = f"(>= {TARGETS[kind]})" if name in aimed else ""
         faster = ratio(times, name, "ours") if name != "ours" else ""
         lines.append([name, f"{rate(times_a_token, name, 1):.0f}", faster, target])
-    title = {"equal": f"batch {batch}, prompts of {PROMPT}, replies of {REPLY}"}.get(kind, kind)
+    replies = {"equal": f"{REPLY}", "mixed": f"{SHORTEST} to {LONGEST}"}
+    title = f"batch {batch}, prompts of {prompt}, replies of {replies[kind]}" if kind in replies else kind
     table(title, ["", "tokens a CPU second", "ours is faster by", "target"], lines)
-    return {"kind": kind, "batch": batch, "tokens": totals, "cpu_seconds": times}
+    return {"kind": kind, "batch": batch, "prompt": prompt, "tokens": totals, "cpu_seconds": times}
 
 
 def main() -> None:
@@ -245,8 +247,11 @@ def main() -> None:
     given = parser.parse_args()
     model = language_model()
     print(f"random Llama of {parameters(model.network) / 1e6:.2f} M parameters, vocabulary {VOCABULARY}")
-    kinds = [(kind, batch) for kind in given.only for batch in (BATCHES if kind == "equal" else (MIXED,))]
-    write(given.json, {"results": [measure(model, kind, batch, given.rounds) for kind, batch in kinds]})
+    cases = {"equal": [(batch, PROMPT) for batch in BATCHES], "mixed": [(MIXED, 16), (MIXED, PROMPT)]}
+    results = [
+        measure(model, kind, *case, given.rounds) for kind in given.only for case in cases.get(kind, [(MIXED, PROMPT)])
+    ]
+    write(given.json, {"results": results})
 
 
 if __name__ == "__main__":
