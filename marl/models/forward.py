@@ -153,9 +153,13 @@ class Reader:
             for index, tree, path in zip(members, part.tree_of, part.places, strict=True):
                 forest.tree_of[index], forest.places[index] = tree + len(forest.trees), path
             forest.trees += part.trees
-        if self.share and self.cached and any(reading.key is not None for reading in readings):
+        if self._keeps(readings):
             self._recall(readings, forest)
         return forest
+
+    def _keeps(self, readings: Sequence[Reading]) -> bool:
+        """Whether prompts of these readings have owners, and the network can go on from what is kept for them."""
+        return self.share and self.cached and any(reading.key is not None for reading in readings)
 
     def _recall(self, readings: Sequence[Reading], forest: Forest) -> None:
         self.prefixes.check(self.version())
@@ -177,7 +181,7 @@ class Reader:
         `states` are logits where `split` is False; keys and values have `room` columns more. Prompts with a key are
         kept once all calls are made.
         """
-        keeping = self.share and self.cached and any(reading.key is not None for reading in readings)
+        keeping = self._keeps(readings)
         kept: dict[int, np.ndarray] = {}
         for layout in layouts(forest.trees, self.tokens_a_pass, TRUNK if self.share and self.cached else None):
             states, pairs = self._call(layout, cached or keeping, room)

@@ -141,9 +141,13 @@ class RereadStates(States):
             self.read[target] = self.read[source]
         super()._copy(source, target)
 
+    def _narrow(self, count: int) -> None:
+        del self.read[count:]
+        super()._narrow(count)
+
     def step(self, tokens: np.ndarray) -> Tensor:
         """Read one more token in every state; logits [S, V]."""
-        self.read = [(*ids, int(token)) for ids, token in zip(self.read, tokens, strict=False)]
+        self.read = [(*ids, int(token)) for ids, token in zip(self.read, tokens, strict=True)]
         return self.logits()
 
     def logits(self) -> Tensor:
@@ -231,8 +235,8 @@ def _gathered(
         column = torch.from_numpy(columns).to(reader.device)
         for target, pair in zip(layers, pairs, strict=True):
             for buffer, part in zip(target, pair, strict=True):
-                found = part[at, :, :width] if plain else part.transpose(1, 2)[at[:, None], column].transpose(1, 2)
-                buffer[own, :, :width] = found
+                moved = part[at, :, :width] if plain else part.transpose(1, 2)[at[:, None], column].transpose(1, 2)
+                buffer[own, :, :width] = moved
     assert logits is not None
     cache = held_cache(layers, rows=len(speeches), filled=longest)
     seen = np.where(np.arange(longest) < depths[:, None], np.arange(longest), -1)

@@ -43,7 +43,6 @@ def run(reader: Reader) -> None:
             reader.fast_step = FastStep.of(reader.network)
             if reader.fast_step is not None and not _tried(_caches, reader, expected):
                 reader.fast_step = None
-            reader.cached = True  # as it was found without
         if reader.window is not None and not _tried(_minds, reader, expected):
             reader.window = None
         if reader.window is not None and not _tried(_slides, reader):
@@ -96,11 +95,11 @@ def _splits(reader: Reader) -> bool:
 
 def _shares(reader: Reader, expected: Tensor) -> bool:
     """Tree masks give the same logits."""
-    reader.share = True
+    before, reader.share = reader.share, True
     try:
         return _same(reader, _after_each(reader), expected)
     finally:
-        reader.share = False
+        reader.share = before
 
 
 def _caches(reader: Reader, expected: Tensor) -> bool:
@@ -109,7 +108,7 @@ def _caches(reader: Reader, expected: Tensor) -> bool:
 
     sequences = _sequences(reader)
     heads = [Speech(sequence[:-2], 2, np.random.default_rng(0)) for sequence in sequences]
-    reader.cached = True
+    before, reader.cached = reader.cached, True
     try:
         _, states, places = prefill(reader, heads, [], len(heads), 2)
         given = expected
@@ -118,7 +117,7 @@ def _caches(reader: Reader, expected: Tensor) -> bool:
             tokens[places] = [sequence[back] for sequence in sequences]
             given = states.step(tokens)[torch.from_numpy(places).to(reader.device)]
     finally:
-        reader.cached = False
+        reader.cached = before
     return _same(reader, given, expected)
 
 
