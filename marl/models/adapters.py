@@ -28,11 +28,13 @@ class Adapters:
     """The LoRA adapters of a network: made, saved and loaded by peft, applied here.
 
     peft's layers stay switched off, so that they give what the base gives; a hook adds x A_i' B_i' * scale to each row
-    of its adapter i, all rows in two batched matrix products, however many adapters there are.
+    of its adapter i, all rows in two batched matrix products, however many adapters there are. `changed` is called
+    when layers were put in others' place.
     """
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Any, changed: Callable[[], None] = lambda: None) -> None:
         self._network = network
+        self._changed = changed
         self._rows: _Rows | None = None
         self._layers: list[Any] = []
         self.names: tuple[str, ...] = ()
@@ -128,6 +130,7 @@ class Adapters:
                 module: Any = layer
                 module.register_forward_hook(self._add_delta)
                 self._layers.append(layer)
+        self._changed()
 
     def _add_delta(self, layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         rows = self._rows

@@ -27,11 +27,11 @@ class Layer(CacheLayerMixin):
         self.filled = 0
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Make the buffers for `room` columns more than those already held. Zeros: what is masked must be finite."""
+        """Make the buffers for `room` columns."""
         rows, heads, length, _ = key_states.shape
         columns = max(self.room, length)
-        self.keys = key_states.new_zeros(rows, heads, columns, key_states.shape[-1])
-        self.values = value_states.new_zeros(rows, heads, columns, value_states.shape[-1])
+        self.keys = key_states.new_empty(rows, heads, columns, key_states.shape[-1])
+        self.values = value_states.new_empty(rows, heads, columns, value_states.shape[-1])
         self.rows = rows
         self.is_initialized = True
 

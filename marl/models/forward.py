@@ -15,7 +15,7 @@ from marl.errors import ModelError
 from marl.models import trials
 from marl.models.adapters import Adapters
 from marl.models.cache import Pair, empty_cache, held_cache
-from marl.models.fast_step import FastStep
+from marl.models.decoder import Decoder
 from marl.models.forest import Forest, plant
 from marl.models.layout import TRUNK, Layout, layouts
 from marl.models.lighter import by_columns, fuse_norms
@@ -45,6 +45,10 @@ CACHED_ENTRIES = 1 << 18
 """Entries of hidden states in one call that a CPU's caches hold: a quarter faster than 4096 tokens of width 256."""
 
 
+PACKED = 50_000_000
+"""Parameters up to which `say` copies the weights once a call, for faster steps."""
+
+
 def tokens_a_pass(width: int, device: torch.device) -> int:
     """Padded tokens in one call of a network with hidden states of `width`; larger requests are split."""
     return min(max(CACHED_ENTRIES // width, 512), 4096) if device.type == "cpu" else 16384
@@ -57,7 +61,7 @@ class Reader:
     applied to the inner model's hidden states gives the network's own logits, so that it need be applied only where
     logits are wanted. `share`: the network takes a tree attention mask, so that shared prefixes are computed once.
     `cached`: it goes on from keys and values, so that a token need not be read again to say the next one.
-    `fast_step`: how it does so with less around it, if it does. `window`: how far its sliding layers see.
+    `decoder`: how it does all that without gradient in less time, if it does. `window`: how far its sliding layers see.
     """
 
     def __init__(self, network: Any, precision: Precision = None) -> None:
@@ -69,7 +73,8 @@ class Reader:
         self.precision = precision
         self.inner = network.base_model
         self.head = network.get_output_embeddings()
-        self.adapters = Adapters(network)
+        self.adapters = Adapters(network, self._renew)
+        self._small = sum(parameter.numel() for parameter in network.parameters()) < PACKED
         self.prefixes = Prefixes()
         config = network.config.get_text_config()
         width = getattr(config, "hidden_size", None) or 512
@@ -78,8 +83,13 @@ class Reader:
         self.soft_cap = getattr(config, "final_logit_softcapping", None)
         self.window = Window.of(config)
         self.split = self.share = self.cached = False
-        self.fast_step: FastStep | None = None
+        self.decoder: Decoder | None = None
         trials.run(self)
+
+    def _renew(self) -> None:
+        """Adapters have come between the network's layers."""
+        if self.decoder is not None:
+            self.decoder = Decoder.of(self.network)
 
     @property
     def vocabulary(self) -> int:
@@ -258,20 +268,25 @@ class Reader:
             "attention_mask": attention_mask(visible, queries, keys, self.window, like),
         }
 
-    def step(self, inputs: dict[str, Any], cache: Any) -> Tensor:
-        """Hidden states [S, 1, H] (logits where `split` is False) of one more token in every row of `cache`."""
-        mask = inputs.get("attention_mask")
-        if self.fast_step is None or isinstance(mask, dict):
-            return self.call(inputs, cache)
-        return self.fast_step(inputs["input_ids"], inputs["position_ids"], mask, cache)
-
     def call(self, inputs: dict[str, Any], cache: Any = None) -> Tensor:
         """One call of the network. Returns its hidden states (logits where `split` is False); `cache` is filled."""
+        mask = inputs.get("attention_mask")
+        if self.decoder is not None and self.split and self._plain(inputs["input_ids"], mask):
+            return self.decoder(inputs["input_ids"], inputs.get("position_ids"), mask, cache)
         with self._autocast():
             network = self.inner if self.split else self.network
             out = network(**inputs, past_key_values=cache, use_cache=cache is not None)
         states: Tensor = out.last_hidden_state if self.split else out.logits
         return states
+
+    def many_steps(self) -> AbstractContextManager[Any]:
+        """Within it steps of few rows are faster; the weights must stay as they are."""
+        return self.decoder.packed() if self.decoder is not None and self._small else nullcontext()
+
+    def _plain(self, token_ids: Tensor, mask: Any) -> bool:
+        """Whether no gradient is wanted, and one mask, or none, says for all layers what the tokens see."""
+        inside = self.window is None or token_ids.shape[1] <= self.window.size
+        return not torch.is_grad_enabled() and (isinstance(mask, Tensor) or (mask is None and inside))
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return nullcontext() if self.precision is None else torch.autocast(self.device.type, self.precision)

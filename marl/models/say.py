@@ -51,7 +51,7 @@ def say(reader: Reader, speeches: Sequence[Speech], sampling: Sampling) -> list[
     Rows with the same prompt that have sampled the same tokens are one state of the network, computed once.
     """
     utterances: list[Utterance] = []
-    with torch.inference_mode():
+    with torch.inference_mode(), reader.many_steps():
         for part in _parts(speeches, reader.token_bytes):
             utterances += _say(reader, part, sampling)
     return utterances
@@ -101,7 +101,7 @@ def _draw(rows: Sequence[Said], table: Tensor, sampling: Sampling) -> None:
     if sampling.greedy:
         tokens = table.argmax(-1, keepdim=True)
     else:
-        cumulative = table.double().exp().cumsum(-1)
+        cumulative = table.exp().cumsum(-1, dtype=torch.float64)
         draws = torch.tensor([[row.speech.rng.random()] for row in rows], dtype=torch.float64, device=table.device)
         tokens = torch.searchsorted(cumulative, draws.mul_(cumulative[:, -1:]), right=True)
         tokens.clamp_(max=table.shape[1] - 1)

@@ -122,7 +122,7 @@ class States:
             inputs |= reader.attention((keys >= 0)[:, None], queries, keys)
         self.depths = self.depths + 1
         with reader.adapters.active(self.adapters):
-            states = reader.step(inputs, self.cache)
+            states = reader.call(inputs, self.cache)
             return reader.logits(states[:, -1])
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from marl.errors import ModelError
-from marl.models.fast_step import FastStep
+from marl.models.decoder import Decoder
 from marl.models.masks import Window
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _REFUSALS = (ModelError, RuntimeError, ValueError, TypeError, AttributeError, In
 
 
 def run(reader: Reader) -> None:
-    """Switch on what `reader`'s network does rightly: `split`, `share`, `cached`, `fast_step`."""
+    """Switch on what `reader`'s network does rightly: `split`, `share`, `cached`, `decoder`."""
     with torch.inference_mode():
         reader.split = reader.head is not None and _tried(_splits, reader)
         expected = _after_each(reader)
@@ -40,9 +40,9 @@ def run(reader: Reader) -> None:
             reader.share = _tried(_shares, reader, expected)
             reader.cached = _tried(_caches, reader, expected)
         if reader.split and reader.cached and reader.precision is None:
-            reader.fast_step = FastStep.of(reader.network)
-            if reader.fast_step is not None and not _tried(_caches, reader, expected):
-                reader.fast_step = None
+            reader.decoder = Decoder.of(reader.network)
+            if reader.decoder is not None and not _tried(_decodes, reader, expected):
+                reader.decoder = None
         if reader.window is not None and not _tried(_minds, reader, expected):
             reader.window = None
         if reader.window is not None and not _tried(_slides, reader):
@@ -119,6 +119,11 @@ def _caches(reader: Reader, expected: Tensor) -> bool:
     finally:
         reader.cached = before
     return _same(reader, given, expected)
+
+
+def _decodes(reader: Reader, expected: Tensor) -> bool:
+    """The decoder gives the same logits, for whole sequences, trees, and a token more."""
+    return _same(reader, _after_each(reader), expected) and _caches(reader, expected)
 
 
 @contextmanager
