@@ -74,6 +74,12 @@ def test_sampling_is_uniform() -> None:
     assert statistic < 27.88  # chi-square with 9 degrees of freedom, 0.1 %
 
 
+def test_nothing_is_sampled_from_places_that_are_still_free() -> None:
+    replay = buffer(100)
+    replay.add(transitions(1, 3))
+    assert set(replay.sample(200)["reward"].tolist()) == {1.0, 2.0, 3.0}
+
+
 def test_what_is_sampled_is_a_copy() -> None:
     replay = buffer()
     replay.add(transitions(0, 1))

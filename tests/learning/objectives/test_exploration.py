@@ -70,6 +70,8 @@ def test_ucb_then_adds_its_bonus() -> None:
     draws = torch.zeros(1, dtype=torch.float64)
     assert objectives.ucb(Q, counts, LEGAL, draws, c=2.0).tolist() == [1]
     assert objectives.ucb(Q, counts, LEGAL, draws, c=0.1).tolist() == [2]
+    # 1 + 1.1 sqrt(ln 60) < 3 + 1.1 sqrt(ln 60 / 50), which ln 160, with the option that is not legal, would turn round
+    assert objectives.ucb(Q, counts, LEGAL, draws, c=1.1).tolist() == [2]
 
 
 def test_ucb_on_a_bandit_has_the_regret_that_was_proved() -> None:
