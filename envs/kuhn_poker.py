@@ -1,16 +1,16 @@
 """Kuhn poker: three cards, one ante, one bet; the smallest game in which bluffing is right.
 
-Jack, queen, king; each player antes 1 and gets one card. player_0 may check or bet 1. After a check player_1 may
-check or bet 1. Whoever faces a bet may fold or call it. At a showdown the higher card wins the pot.
+Jack, queen, king; each player antes 1 and gets one card. player_0 may pass or bet 1. After a pass player_1 may
+pass or bet 1. Whoever faces a bet may fold or call it. At a showdown the higher card wins the pot.
 
 | agent | observation | actions |
 |---|---|---|
-| `player_0`, `player_1` | own card one-hot [3], then for each of up to 3 moves (passive, aggressive) [3 * 2]; Box [9] | check, bet, fold, call |
+| `player_0`, `player_1` | own card one-hot [3], then for each of up to 3 moves (passive, aggressive) [3 * 2]; Box [9] | pass, bet, fold, call |
 
 State: both cards and the moves, Box [12]. Players take turns; payoffs, in antes, come at the end and sum to 0.
 
 A policy here is {information set: probability of betting or calling}, an information set is named by the card and the
-moves so far ("queen", "king check bet"), and `nash_conv` measures exactly how far a policy is from equilibrium.
+moves so far ("queen", "king pass bet"), and `nash_conv` measures exactly how far a policy is from equilibrium.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from gymnasium import spaces
 from pettingzoo import AECEnv
 
 CARDS = ("jack", "queen", "king")
-MOVES = ("check", "bet", "fold", "call")
-CHECK, BET, FOLD, CALL = range(4)
+MOVES = ("pass", "bet", "fold", "call")
+PASS, BET, FOLD, CALL = range(4)
 AGENTS = ("player_0", "player_1")
 VALUE = -1 / 18  # of the game to player_0
 
@@ -33,7 +33,7 @@ History = tuple[int, ...]
 Observation = dict[str, np.ndarray]
 Policy = Mapping[str, float]
 
-DECISIONS: dict[History, int] = {(): 0, (CHECK,): 1, (BET,): 1, (CHECK, BET): 0}  # history -> index of who moves
+DECISIONS: dict[History, int] = {(): 0, (PASS,): 1, (BET,): 1, (PASS, BET): 0}  # history -> index of who moves
 
 
 def env(render_mode: str | None = None) -> KuhnPoker:
@@ -69,7 +69,7 @@ class KuhnPoker(AECEnv[str, Observation, int]):
         return self.observation_spaces[agent]
 
     def action_space(self, agent: str) -> spaces.Discrete:
-        """0: check. 1: bet. 2: fold. 3: call."""
+        """0: pass. 1: bet. 2: fold. 3: call."""
         return self.action_spaces[agent]
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
@@ -124,7 +124,7 @@ class KuhnPoker(AECEnv[str, Observation, int]):
         """The game for one player."""
         return (
             f"You are {agent}. Cards: jack, queen, king, the king is best. Each antes 1 and sees one card. player_0 "
-            "begins. Check, or bet 1. Against a bet: fold, or call 1. The better card wins."
+            "begins. Pass, or bet 1. Against a bet: fold, or call 1. The better card wins."
         )
 
     def describe(self, agent: str, observation: Observation) -> str:
@@ -134,7 +134,7 @@ class KuhnPoker(AECEnv[str, Observation, int]):
         return f"Your card: {card}.{told}"
 
     def action_names(self, agent: str) -> list[str]:
-        """The moves: check, bet, fold, call."""
+        """The moves: pass, bet, fold, call."""
         return list(MOVES)
 
     def describe_state(self) -> str:
@@ -146,8 +146,8 @@ class KuhnPoker(AECEnv[str, Observation, int]):
     def reference(self) -> dict[str, Any]:
         """The known solution: one family of equilibria, player_0's bluffing rate alpha free, all with one value."""
         play = (
-            "player_0 bets the jack with probability alpha (0 to 1/3) and the king with 3 alpha, checks the queen and "
-            "calls with it at alpha + 1/3. player_1 bets the jack and calls with the queen at 1/3. The king bets or "
+            "player_0 bets the jack with probability alpha (0 to 1/3) and the king with 3 alpha, passes the queen and "
+            "calls with it at alpha + 1/3. player_1 bets the jack after a pass and calls with the queen at 1/3. The king bets or "
             "calls, the jack folds to a bet."
         )
         payoffs = {AGENTS[0]: VALUE, AGENTS[1]: -VALUE}
@@ -179,7 +179,7 @@ def information_set(observation: Observation) -> str:
     history: History = ()
     for passive, aggressive in flags[3:].reshape(3, 2):
         if passive or aggressive:
-            history = (*history, (FOLD if BET in history else CHECK) + int(aggressive > 0))
+            history = (*history, (FOLD if BET in history else PASS) + int(aggressive > 0))
     return _name(int(flags[:3].argmax()), history)
 
 
@@ -200,10 +200,10 @@ def equilibrium(alpha: float = 0.0) -> dict[str, float]:
     if not 0 <= alpha <= 1 / 3:
         raise ValueError(f"alpha={alpha!r}; give a number from 0 to 1/3")
     first = {"jack": alpha, "queen": 0.0, "king": 3 * alpha}
-    facing = {"jack check bet": 0.0, "queen check bet": alpha + 1 / 3, "king check bet": 1.0}
-    after_check = {"jack check": 1 / 3, "queen check": 0.0, "king check": 1.0}
+    facing = {"jack pass bet": 0.0, "queen pass bet": alpha + 1 / 3, "king pass bet": 1.0}
+    after_pass = {"jack pass": 1 / 3, "queen pass": 0.0, "king pass": 1.0}
     after_bet = {"jack bet": 0.0, "queen bet": 1 / 3, "king bet": 1.0}
-    return {**first, **facing, **after_check, **after_bet}
+    return {**first, **facing, **after_pass, **after_bet}
 
 
 def expected_value(policy: Policy) -> float:
@@ -253,7 +253,7 @@ def _value(cards: tuple[int, int], history: History, policy: Policy) -> float:
 
 
 def _legal(history: History) -> tuple[int, int]:
-    return (FOLD, CALL) if history[-1:] == (BET,) else (CHECK, BET)
+    return (FOLD, CALL) if history[-1:] == (BET,) else (PASS, BET)
 
 
 def _name(card: int, history: History) -> str:
@@ -263,7 +263,7 @@ def _name(card: int, history: History) -> str:
 def _moves_made(history: History) -> np.ndarray:
     made = np.zeros((3, 2), dtype=np.float32)
     for number, move in enumerate(history):
-        made[number, move % 2] = 1.0  # check and fold are passive, bet and call aggressive
+        made[number, move % 2] = 1.0  # pass and fold are passive, bet and call aggressive
     return made.ravel()
 
 

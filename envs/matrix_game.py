@@ -8,8 +8,8 @@
 | `chicken` | yield, dare | whoever yields loses, and worst is that nobody does |
 | `matching_pennies` | heads, tails | zero-sum; the only equilibrium is mixed |
 | `rock_paper_scissors` | rock, paper, scissors | zero-sum; the only equilibrium is mixed |
-| `climbing` | a, b, c | common payoff; the best joint move is shadowed by penalties around it |
-| `penalty` | a, b, c | common payoff; two best joint moves, and a penalty for mixing them up |
+| `climbing` | left, middle, right | common payoff; the best joint move is shadowed by penalties around it |
+| `penalty` | left, middle, right | common payoff; two best joint moves, and a penalty for mixing them up |
 
 | agent | observation | actions |
 |---|---|---|
@@ -30,6 +30,7 @@ from gymnasium import spaces
 from pettingzoo import ParallelEnv
 
 MAX_ROUNDS, MAX_MOVES = 64, 8
+SIDES = ("left", "middle", "right")
 LETTERS = ("a", "b", "c", "d", "e", "f", "g", "h")
 
 Observation = dict[str, np.ndarray]
@@ -83,12 +84,12 @@ GAMES = {
         "von Neumann and Morgenstern (1944), Theory of Games and Economic Behavior",
     ),
     "climbing": _symmetric(
-        LETTERS[:3],
+        SIDES,
         _common([[11, -30, 0], [-30, 7, 6], [0, 0, 5]]),
         "Claus and Boutilier (1998), The Dynamics of Reinforcement Learning in Cooperative Multiagent Systems",
     ),
     "penalty": _symmetric(
-        LETTERS[:3],
+        SIDES,
         _common([[10, 0, -100], [0, 2, 0], [-100, 0, 10]]),
         "Claus and Boutilier (1998), The Dynamics of Reinforcement Learning in Cooperative Multiagent Systems, k = -100",
     ),
