@@ -5,7 +5,7 @@ pass or bet 1. Whoever faces a bet may fold or call it. At a showdown the higher
 
 | agent | observation | actions |
 |---|---|---|
-| `player_0`, `player_1` | own card one-hot [3], then for each of up to 3 moves (passive, aggressive) [3 * 2]; Box [9] | pass, bet, fold, call |
+| `player_0`, `player_1` | own card [3], up to 3 moves as (passive, aggressive) [6]; Box [9] | pass, bet, fold, call |
 
 State: both cards and the moves, Box [12]. Players take turns; payoffs, in antes, come at the end and sum to 0.
 
@@ -65,7 +65,7 @@ class KuhnPoker(AECEnv[str, Observation, int]):
         self._history: History = ()
 
     def observation_space(self, agent: str) -> spaces.Dict:
-        """Dict of `observation` (Box [9], float32) and `action_mask` (Box [4], int8; all 0 when it is not one's turn)."""
+        """Dict of `observation` (Box [9], float32) and `action_mask` (Box [4], int8; all 0 out of turn)."""
         return self.observation_spaces[agent]
 
     def action_space(self, agent: str) -> spaces.Discrete:
@@ -84,7 +84,7 @@ class KuhnPoker(AECEnv[str, Observation, int]):
         self._cumulative_rewards = dict.fromkeys(AGENTS, 0.0)
         self.terminations = dict.fromkeys(AGENTS, False)
         self.truncations = dict.fromkeys(AGENTS, False)
-        self.infos = {agent: {} for agent in AGENTS}
+        self.infos: dict[str, dict[str, Any]] = {agent: {} for agent in AGENTS}
 
     def observe(self, agent: str) -> Observation:
         """The agent's own card and the moves so far; never the other's card."""
@@ -96,11 +96,13 @@ class KuhnPoker(AECEnv[str, Observation, int]):
         """The selected player's move. Raises ValueError for one that is not legal there."""
         agent = self.agent_selection
         if self.terminations[agent] or self.truncations[agent]:
-            self._was_dead_step(action)  # type: ignore[arg-type]
+            self._was_dead_step(action)
             return
         legal = _legal(self._history)
         if action is None or int(action) not in legal:
-            raise ValueError(f"{agent} plays {action!r}; give {' or '.join(f'{move} ({MOVES[move]})' for move in legal)}")
+            raise ValueError(
+                f"{agent} plays {action!r}; give {' or '.join(f'{move} ({MOVES[move]})' for move in legal)}"
+            )
         self._history = (*self._history, int(action))
         self._cumulative_rewards[agent] = 0.0
         self._clear_rewards()
@@ -119,6 +121,9 @@ class KuhnPoker(AECEnv[str, Observation, int]):
     def render(self) -> str:
         """The state in words."""
         return self.describe_state()
+
+    def close(self) -> None:
+        """Nothing to close."""
 
     def rules(self, agent: str) -> str:
         """The game for one player."""
@@ -147,8 +152,8 @@ class KuhnPoker(AECEnv[str, Observation, int]):
         """The known solution: one family of equilibria, player_0's bluffing rate alpha free, all with one value."""
         play = (
             "player_0 bets the jack with probability alpha (0 to 1/3) and the king with 3 alpha, passes the queen and "
-            "calls with it at alpha + 1/3. player_1 bets the jack after a pass and calls with the queen at 1/3. The king bets or "
-            "calls, the jack folds to a bet."
+            "calls with it at alpha + 1/3. player_1 bets the jack after a pass, and calls with the queen, at 1/3. Its "
+            "king always bets or calls. A jack folds to a bet, a king calls."
         )
         payoffs = {AGENTS[0]: VALUE, AGENTS[1]: -VALUE}
         return {
@@ -213,7 +218,7 @@ def expected_value(policy: Policy) -> float:
 
 
 def best_response_value(policy: Policy, agent: str) -> float:
-    """The most that `agent` can expect, in antes, against the other's part of `policy`: the best of its 64 pure plans."""
+    """The most that `agent` can expect, in antes, against the other's part of `policy`: its best of 64 pure plans."""
     seat = AGENTS.index(agent)
     own = information_sets()[6 * seat : 6 * seat + 6]
     plans = (dict(zip(own, plan, strict=True)) for plan in product((0.0, 1.0), repeat=len(own)))
@@ -225,7 +230,8 @@ def nash_conv(policy: Policy) -> float:
     """What both players together could gain by best responses, in antes; 0 exactly at an equilibrium.
 
     `policy` gives the probability of betting or calling in each of the 12 information sets. Raises ValueError where
-    one is missing, unknown or not a probability. (Lanctot et al. 2017, A Unified Game-Theoretic Approach, for the name.)
+    one is missing, unknown or not a probability. (The name is from Lanctot et al. 2017, A Unified Game-Theoretic
+    Approach to Multiagent Reinforcement Learning.)
     """
     wanted, given = set(information_sets()), set(policy)
     if wanted != given:

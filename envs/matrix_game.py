@@ -8,12 +8,12 @@
 | `chicken` | yield, dare | whoever yields loses, and worst is that nobody does |
 | `matching_pennies` | heads, tails | zero-sum; the only equilibrium is mixed |
 | `rock_paper_scissors` | rock, paper, scissors | zero-sum; the only equilibrium is mixed |
-| `climbing` | left, middle, right | common payoff; the best joint move is shadowed by penalties around it |
-| `penalty` | left, middle, right | common payoff; two best joint moves, and a penalty for mixing them up |
+| `climbing` | left, middle, right | common payoff; penalties shadow the best joint move |
+| `penalty` | left, middle, right | common payoff; two best joint moves, a penalty for mixing them up |
 
 | agent | observation | actions |
 |---|---|---|
-| `player_0`, `player_1` | last moves one-hot (own, other's) and the round; Box [own + other's + rounds + 1] | its moves |
+| `player_0`, `player_1` | last moves (own, other's) and the round; Box [own + other's + rounds + 1] | its moves |
 
 State: the same with player_0 as "own". Nothing is private. Success, in games of common payoff only: every round paid
 the best that there is.
@@ -66,7 +66,7 @@ GAMES = {
     "battle_of_the_sexes": _symmetric(
         ("ballet", "fight"),
         [[(2, 1), (0, 0)], [(0, 0), (1, 2)]],
-        "Luce and Raiffa (1957), Games and Decisions; payoffs of Osborne and Rubinstein (1994), A Course in Game Theory",
+        "Luce and Raiffa (1957), Games and Decisions; payoffs of Osborne and Rubinstein (1994)",
     ),
     "chicken": _symmetric(
         ("yield", "dare"),
@@ -90,8 +90,8 @@ GAMES = {
     ),
     "penalty": _symmetric(
         SIDES,
-        _common([[10, 0, -100], [0, 2, 0], [-100, 0, 10]]),
-        "Claus and Boutilier (1998), The Dynamics of Reinforcement Learning in Cooperative Multiagent Systems, k = -100",
+        _common([[10, 0, -100], [0, 2, 0], [-100, 0, 10]]),  # k = -100
+        "Claus and Boutilier (1998), The Dynamics of Reinforcement Learning in Cooperative Multiagent Systems",
     ),
 }
 

@@ -4,13 +4,14 @@ A perfect maze is a spanning tree of the n x n grid: one way only between any tw
 uniformly (Wilson 1996), and a start and a goal that differ. Reaching the goal pays 1 and ends the episode; after
 `budget` moves it is cut off. Discounting is what makes a shorter way better.
 
-| agent | observation | actions |
-|---|---|---|
-| `walker_0` | view "local": open sides [4], where the goal is (up, right, down, left) [4], the side it came from [4]; Box [12] | up, right, down, left |
-| `walker_0` | view "full": open sides of all cells [n * n * 4], own cell [n * n], goal's cell [n * n]; Box [6 n^2] | up, right, down, left |
+| agent `walker_0` | observation |
+|---|---|
+| view "local" | open sides [4], where the goal is (up, right, down, left) [4], the side it came from [4]; Box [12] |
+| view "full" | open sides of all cells [n * n * 4], own cell [n * n], goal's cell [n * n]; Box [6 n^2] |
 
-Only open sides are legal. State: as view "full". Success: the goal is reached. `infos` tell `shortest`, the length of
-the shortest way from start to goal, and `steps`, the moves made.
+Actions: up, right, down, left; only open sides are legal, and against a wall one stays. State: as view "full".
+Success: the goal is reached. `infos` tell `shortest`, the length of the shortest way from start to goal, and `steps`,
+the moves made.
 
 With the local view alone, whoever follows a wall (takes the first open side clockwise after the one it came from)
 reaches any goal in at most 2 (n^2 - 1) moves, so no memory is needed; the default budget is 2 n^2.
@@ -83,6 +84,8 @@ class Maze(ParallelEnv[str, Observation, int]):
             WALKER: spaces.Dict(observation=shown, action_mask=spaces.Box(0, 1, (len(SIDES),), np.int8))
         }
         self._rng = np.random.default_rng()
+        self.cell = self.goal = (0, 0)
+        self.came_from, self.steps = -1, 0  # -1: from nowhere yet
         self._draw()
 
     def observation_space(self, agent: str) -> spaces.Dict:
@@ -106,15 +109,14 @@ class Maze(ParallelEnv[str, Observation, int]):
     def step(
         self, actions: dict[str, int]
     ) -> tuple[dict[str, Observation], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
-        """Walk one cell. Raises ValueError for a missing or unknown action and for a way into a wall."""
-        open_sides = [side for side in range(4) if self.open[self.cell][side]]
+        """Walk one cell; against a wall (the mask says so) one stays. Raises ValueError for an unknown action."""
         action = actions.get(WALKER)
-        if action not in open_sides:
-            told = ", ".join(f"{side} ({SIDES[side]})" for side in open_sides)
-            raise ValueError(f"{WALKER} plays {action!r}; give one of the open sides: {told}")
-        side = int(action)
-        self.cell = _beside(self.cell, side)
-        self.came_from, self.steps = (side + 2) % 4, self.steps + 1
+        if not self.action_spaces[WALKER].contains(action):
+            raise ValueError(f"{WALKER} plays {action!r}; give a whole number from 0 to 3 ({', '.join(SIDES)})")
+        side = int(action)  # type: ignore[arg-type]
+        self.steps += 1
+        if self.open[self.cell][side]:
+            self.cell, self.came_from = _beside(self.cell, side), (side + 2) % 4
         reached = self.cell == self.goal
         cut = not reached and self.steps >= self.budget
         info = self._info()
@@ -145,11 +147,11 @@ class Maze(ParallelEnv[str, Observation, int]):
             ways, own, goal = np.split(flags, [4 * self.size**2, 5 * self.size**2])
             cells = (divmod(int(place.argmax()), self.size) for place in (own, goal))
             return f"Map: {' '.join(_map(ways.reshape(self.size, self.size, 4) > 0, *cells))}"
-        sides, goal, came = (
+        sides, whither, came = (
             [name for name, flag in zip(SIDES, part, strict=True) if flag] for part in flags.reshape(3, 4)
         )
         told = f" You came from: {came[0]}." if came else ""
-        return f"Open: {', '.join(sides)}. Goal: {' '.join(goal) or 'here'}.{told}"
+        return f"Open: {', '.join(sides)}. Goal: {' '.join(whither) or 'here'}.{told}"
 
     def action_names(self, agent: str) -> list[str]:
         """The sides: up, right, down, left."""
@@ -195,10 +197,7 @@ class Maze(ParallelEnv[str, Observation, int]):
             if self.split == "all" or is_held_out(self.open) == (self.split == "held_out"):
                 break
         start, goal = rng.permutation(self.size**2)[:2]
-        row, column = divmod(int(start), self.size)
-        self.cell = (row, column)
-        row, column = divmod(int(goal), self.size)
-        self.goal = (row, column)
+        self.cell, self.goal = divmod(int(start), self.size), divmod(int(goal), self.size)
         self.came_from, self.steps = -1, 0
         self.shortest = int(self.distances()[self.cell])
 

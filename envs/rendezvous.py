@@ -7,7 +7,7 @@ nobody, adds `weather`, 0 or -`weather` to each player's every day. Results are 
 
 | agent | observation | actions |
 |---|---|---|
-| `player_0`, `player_1` | its own clues of each day one-hot [days * 3], and the day [days + 1]; Box [4 days + 1] | hill, river, lake |
+| `player_0`, `player_1` | own clues, one-hot [days * 3], and the day [days + 1]; Box [4 days + 1] | hill, river, lake |
 
 State: the treasure's place [3], the weather [3], both players' clues, the day; Box [7 days + 7]. Success: both are at
 the treasure on the last day.
@@ -169,7 +169,7 @@ class Rendezvous(ParallelEnv[str, Observation, int]):
                 {"name": name, "payoffs": dict.fromkeys(self.possible_agents, payoff), "play": play}
                 for name, payoff, play in plays
             ],
-            "source": "enumeration of all plans of one player with the other's best answer; tests/envs/test_rendezvous.py",
+            "source": "all plans of one player with the other's best answer; tests/envs/test_rendezvous.py verifies it",
         }
 
     def _new_clues(self) -> tuple[int, int]:

@@ -7,7 +7,7 @@ Actor-Critic for Mixed Cooperative-Competitive Environments; Mordatch and Abbeel
 | agent | observation | actions |
 |---|---|---|
 | `speaker_0` | the goal's color [3] | 3 words |
-| `listener_0` | own velocity [2], the landmarks from itself [3 * 2], the last word one-hot [3] | stay, left, right, down, up |
+| `listener_0` | own velocity [2], the landmarks from itself [6], the last word [3] | stay, left, right, down, up |
 
 State: both observations, [14]. `parallel_env` needs `pip install "parley-marl[mpe]"`; the twin needs NumPy only.
 
@@ -145,7 +145,9 @@ def _whither(offset: np.ndarray, least: float) -> str:
     """An offset [2] in words, farther axis first: "far left up", "right", or "here" below `least` on both axes."""
     named = [
         (abs(value), f"far {name}" if abs(value) > 1 else name)
-        for value, name in zip(offset, ("left" if offset[0] < 0 else "right", "down" if offset[1] < 0 else "up"), strict=True)
+        for value, name in zip(
+            offset, ("left" if offset[0] < 0 else "right", "down" if offset[1] < 0 else "up"), strict=True
+        )
         if abs(value) >= least
     ]
     return " ".join(name for _, name in sorted(named, reverse=True)) or "here"

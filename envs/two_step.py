@@ -114,7 +114,8 @@ class TwoStep(ParallelEnv[str, Observation, int]):
 
     def describe_state(self) -> str:
         """The step, and the game that is played."""
-        return PLACES[self._place].rstrip(".").lower()
+        told = PLACES[self._place].rstrip(".")
+        return told[0].lower() + told[1:]
 
     def reference(self) -> dict[str, Any]:
         """The known solution. Both see all there is, so that messages add nothing."""
