@@ -1,4 +1,4 @@
-import builtins
+import sys
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from envs.speaker_listener import (
     TextFace,
     parallel_env,
 )
+from marl.errors import ScenarioError
 from marl.scenario import load_scenario
 from marl.table import open_env
 
@@ -172,7 +173,7 @@ def test_the_face_names_goal_landmarks_motion_and_word():
         assert len(face.rules(agent).split()) <= 45
 
 
-@pytest.mark.parametrize(("move", "sign"), zip(MOVES[1:], [(-1, 0), (1, 0), (0, -1), (0, 1)], strict=True))
+@pytest.mark.parametrize(("move", "sign"), list(zip(MOVES[1:], [(-1, 0), (1, 0), (0, -1), (0, 1)], strict=True)))
 def test_moves_are_named_as_mpe2_moves(move, sign):
     env = parallel_env()
     face = TextFace(env.unwrapped)
@@ -183,17 +184,8 @@ def test_moves_are_named_as_mpe2_moves(move, sign):
 
 
 def test_without_mpe2_the_error_says_what_to_install(monkeypatch):
-    real = builtins.__import__
-
-    def without(name, *arguments, **keywords):
-        if name == "mpe2":
-            raise ImportError("No module named 'mpe2'")
-        return real(name, *arguments, **keywords)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "mpe2", None)
     with pytest.raises(ImportError, match=r'pip install "parley-marl\[mpe\]"'):
         parallel_env()
-    from marl.errors import ScenarioError
-
     with pytest.raises(ScenarioError, match=r"env\.entry: envs\.speaker_listener:parallel_env cannot be made here"):
         open_env(load_scenario("speaker_listener"))
