@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from marl.models.products import Product, packed
+from marl.models.products import Packing, Product
 
 FAMILIES = {"llama", "mistral", "qwen2", "qwen3"}
 """Model types with this decoder: RMS norms before attention and a gated MLP, rotary positions, no scaling between."""
@@ -26,30 +26,51 @@ ROWS = 16
 class _Layer:
     """A decoder layer's parts."""
 
-    def __init__(self, layer: Any) -> None:
+    def __init__(self, layer: Any, packing: Packing) -> None:
         attention, mlp = layer.self_attn, layer.mlp
+        projections = attention.q_proj, attention.k_proj, attention.v_proj
         self.before, self.between = layer.input_layernorm, layer.post_attention_layernorm
-        self.queries, self.keys, self.values, self.out = (
-            Product(getattr(attention, name)) for name in ("q_proj", "k_proj", "v_proj", "o_proj")
-        )
-        self.gate, self.up, self.down = (Product(getattr(mlp, name)) for name in ("gate_proj", "up_proj", "down_proj"))
-        self.query_norm, self.key_norm = getattr(attention, "q_norm", None), getattr(attention, "k_norm", None)
+        self.apart, self.together = [Product(packing, each) for each in projections], Product(packing, *projections)
+        self.out = Product(packing, attention.o_proj)
+        self.gate, self.up, self.down = (Product(packing, each) for each in (mlp.gate_proj, mlp.up_proj, mlp.down_proj))
+        self.norms: list[Any] = [attention.q_norm, attention.k_norm] if hasattr(attention, "q_norm") else []
         self.width, self.scale = attention.head_dim, attention.scaling
+        self.sizes = [projection.out_features // self.width for projection in projections]
+        self.packing = packing
 
-    def products(self) -> Iterator[Product]:
-        """All of the layer's products."""
-        return (part for part in vars(self).values() if isinstance(part, Product))
+    def pack(self) -> None:
+        """Copy what few rows are multiplied with."""
+        for product in (self.together, self.out, self.gate, self.up, self.down):
+            product.pack()
+
+    def turned(self, h: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, [R, heads, F, D] each, from normed states [R, F, H]."""
+        if self.packing.in_use:
+            heads = self.together(h).unflatten(-1, (-1, self.width))
+            both, v = heads.split([self.sizes[0] + self.sizes[1], self.sizes[2]], dim=2)
+        else:
+            q, k, v = (product(h).unflatten(-1, (-1, self.width)) for product in self.apart)
+            both = torch.cat((q, k), dim=2)
+        if self.norms:
+            parts = both.split(self.sizes[:2], dim=2)
+            both = torch.cat([norm(part) for norm, part in zip(self.norms, parts, strict=True)], dim=2)
+        q, k = _rotated(both, cos, sin).transpose(1, 2).split(self.sizes[:2], dim=1)
+        return q, k, v.transpose(1, 2)
 
 
 class Decoder:
-    """The network's own layers in their order, called directly. Make it anew when layers are put in others' place.
+    """The network's own layers in their order, called directly; `head` gives logits of what they give. Make it anew
+    when layers are put in others' place.
 
     Whether it gives what the network gives is tried on loading (`marl.models.trials`), not assumed.
     """
 
     def __init__(self, network: Any) -> None:
         self._inner = network.base_model
-        self._layers = [_Layer(layer) for layer in self._inner.layers]
+        self._packing = Packing()
+        self._layers = [_Layer(layer, self._packing) for layer in self._inner.layers]
+        self.head = Product(self._packing, network.get_output_embeddings())
+        self._packed: Hashable = None
 
     @classmethod
     def of(cls, network: Any) -> Decoder | None:
@@ -58,9 +79,19 @@ class Decoder:
         known = config.model_type in FAMILIES and config.hidden_act in ("silu", "swish")
         return cls(network) if known else None
 
-    def packed(self) -> AbstractContextManager[None]:
-        """Within it passes of few rows are faster, and the weights must not change."""
-        return packed(product for layer in self._layers for product in layer.products())
+    @contextmanager
+    def packed(self, version: Hashable) -> Iterator[None]:
+        """Within it passes of few rows are faster, and the weights must stay as they are in this `version`."""
+        if self._packed != version:
+            for layer in self._layers:
+                layer.pack()
+            self.head.pack()
+            self._packed = version
+        self._packing.in_use = True
+        try:
+            yield
+        finally:
+            self._packing.in_use = False
 
     def __call__(self, token_ids: Tensor, depths: Tensor | None, mask: Tensor | None, cache: Any = None) -> Tensor:
         """Hidden states [R, F, H] of the next tokens [R, F] of R rows at `depths` [R, F] (None: 0 to F - 1).
@@ -73,18 +104,21 @@ class Decoder:
             depths = torch.arange(token_ids.shape[1], device=token_ids.device)[None]
         cos, sin = (part[:, :, None] for part in self._inner.rotary_emb(x, depths))
         for number, layer in enumerate(self._layers):
-            h = layer.before(x)
-            q, k, v = (part(h).unflatten(-1, (-1, layer.width)) for part in (layer.queries, layer.keys, layer.values))
-            if layer.query_norm is not None:
-                q, k = layer.query_norm(q), layer.key_norm(k)
-            q, k, v = (part.transpose(1, 2) for part in (_rotated(q, cos, sin), _rotated(k, cos, sin), v))
+            q, k, v = layer.turned(_normed(layer.before, x), cos, sin)
             if cache is not None:
                 k, v = cache.update(k, v, number)
             x = layer.out.plus(_attend(q, k, v, mask, layer.scale).transpose(1, 2).flatten(2), x)
-            h = layer.between(x)
+            h = _normed(layer.between, x)
             x = layer.down.plus(layer.up.times(h, layer.gate.swish(h)), x)
-        states: Tensor = self._inner.norm(x)
-        return states
+        return _normed(self._inner.norm, x)
+
+
+def _normed(norm: Any, x: Tensor) -> Tensor:
+    """What `norm` gives; without a module's wrapping, which costs a fifth of it where rows are few."""
+    if type(norm) is nn.RMSNorm:
+        return torch.rms_norm(x, norm.normalized_shape, norm.weight, norm.eps)
+    normed: Tensor = norm(x)
+    return normed
 
 
 def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

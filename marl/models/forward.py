@@ -21,6 +21,7 @@ from marl.models.layout import TRUNK, Layout, layouts
 from marl.models.lighter import by_columns, fuse_norms
 from marl.models.masks import Window, attention_mask
 from marl.models.prefixes import Prefixes
+from marl.models.products import FEW
 from marl.models.records import Ids
 
 Precision = torch.dtype | None
@@ -46,7 +47,7 @@ CACHED_ENTRIES = 1 << 18
 
 
 PACKED = 50_000_000
-"""Parameters up to which `say` copies the weights once a call, for faster steps."""
+"""Parameters up to which `say` copies the weights once a version, for faster steps."""
 
 
 def tokens_a_pass(width: int, device: torch.device) -> int:
@@ -279,9 +280,11 @@ class Reader:
         states: Tensor = out.last_hidden_state if self.split else out.logits
         return states
 
-    def many_steps(self) -> AbstractContextManager[Any]:
-        """Within it steps of few rows are faster; the weights must stay as they are."""
-        return self.decoder.packed() if self.decoder is not None and self._small else nullcontext()
+    def many_steps(self, rows: int) -> AbstractContextManager[Any]:
+        """Within it steps of so many rows are faster; the weights must stay as they are."""
+        if self.decoder is None or not self._small or rows < FEW:
+            return nullcontext()
+        return self.decoder.packed(self.version())
 
     def _plain(self, token_ids: Tensor, mask: Any) -> bool:
         """Whether no gradient is wanted, and one mask, or none, says for all layers what the tokens see."""
@@ -303,7 +306,8 @@ class Reader:
             states = states.index_select(0, torch.from_numpy(where).to(states.device))
         if self.split:
             with self._autocast():
-                states = self.head(states)
+                head = self.head if self.decoder is None or torch.is_grad_enabled() else self.decoder.head
+                states = head(states)
         logits = states.float() if states.dtype in (torch.float16, torch.bfloat16) else states
         if self.split:
             logits = self.capped(logits)

@@ -2,88 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import silu
+from torch.nn.functional import linear, silu
 
 MANY = 96
-"""Rows from which on oneDNN is faster with weights as they lie; it also takes the MLP's other operations along."""
+"""Rows from which on oneDNN is faster with weights as they lie."""
 
-FEW = 2
+FEW = 4
 """Rows from which on it is faster than a plain product with weights that were packed for it."""
 
 
+@dataclass(slots=True)
+class Packing:
+    """Whether products may use packed weights: only while nobody can change the weights themselves."""
+
+    in_use: bool = False
+
+
 class Product:
-    """x W' + b of one linear layer, without gradient, and what a gated MLP does next with it.
+    """x W' + b of one linear layer, or of several side by side, without gradient, and what a gated MLP does next.
 
     Layers that do more (LoRA, int8, hooks) and other devices and types are called as they are. oneDNN's fused
     operations (`torch.ops.mkldnn`, what torch's own compiler emits) spare an allocation and a pass over memory each.
     """
 
-    def __init__(self, layer: Any) -> None:
-        plain = type(layer) is nn.Linear and not layer._forward_hooks and not layer._forward_pre_hooks
-        self._layer = layer
-        self._fused = plain and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-        self._packed: Tensor | None = None
+    def __init__(self, packing: Packing, *layers: Any) -> None:
+        known = all(type(each) is nn.Linear and not each._forward_hooks for each in layers)
+        self._layers: Sequence[Any] = layers
+        self._packing = packing
+        self._fused = known and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        self._packed: tuple[Tensor, Tensor | None] | None = None
 
     def pack(self) -> None:
-        """Copy the weights to where few rows are multiplied fastest."""
-        weight = self._layer.weight
-        if self._fused and weight.is_cpu and weight.dtype == torch.float32:
-            self._packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach())
-
-    def unpack(self) -> None:
-        """Forget the copy."""
-        self._packed = None
+        """Copy the weights as they are now to where few rows are multiplied fastest."""
+        weights = [layer.weight.detach() for layer in self._layers]
+        if self._fused and all(weight.is_cpu and weight.dtype == torch.float32 for weight in weights):
+            given = [layer.bias for layer in self._layers]
+            bias = None if any(each is None for each in given) else torch.cat([each.detach() for each in given])
+            self._packed = torch.ops.mkldnn._reorder_linear_weight(torch.cat(weights)), bias
 
     def __call__(self, x: Tensor) -> Tensor:
         """The product [..., M] with x [..., N]."""
-        weight = self._weight(x)
-        if weight is None:
-            return self._layer(x)
-        return torch.ops.mkldnn._linear_pointwise(x, weight, self._layer.bias, "none", [], "")
+        held = self._weights(x)
+        if held is not None:
+            return torch.ops.mkldnn._linear_pointwise(x, *held, "none", [], "")
+        return self._plain(x)
 
     def swish(self, x: Tensor) -> Tensor:
         """The SiLU of the product."""
-        weight = self._weight(x)
-        if weight is None:
-            return silu(self._layer(x), inplace=True)
-        return torch.ops.mkldnn._linear_pointwise(x, weight, self._layer.bias, "swish", [], "")
+        held = self._weights(x)
+        if held is not None:
+            return torch.ops.mkldnn._linear_pointwise(x, *held, "swish", [], "")
+        return silu(self._plain(x), inplace=True)
 
     def times(self, x: Tensor, other: Tensor) -> Tensor:
         """The product, each entry times that of `other` [..., M]."""
-        weight = self._weight(x)
-        if weight is None:
-            return self._layer(x).mul_(other)
-        return torch.ops.mkldnn._linear_pointwise.binary(x, other, weight, self._layer.bias, "mul")
+        held = self._weights(x)
+        if held is not None:
+            return torch.ops.mkldnn._linear_pointwise.binary(x, other, *held, "mul")
+        return self._plain(x).mul_(other)
 
     def plus(self, x: Tensor, other: Tensor) -> Tensor:
         """The product plus `other` [..., M]."""
-        weight = self._weight(x)
-        if weight is None:
-            return self._layer(x).add_(other)
-        return torch.ops.mkldnn._linear_pointwise.binary(x, other, weight, self._layer.bias, "add")
+        held = self._weights(x)
+        if held is not None:
+            return torch.ops.mkldnn._linear_pointwise.binary(x, other, *held, "add")
+        return self._plain(x).add_(other)
 
-    def _weight(self, x: Tensor) -> Tensor | None:
-        """The weights for oneDNN, or None where a plain product is faster."""
-        rows = x.numel() // x.shape[-1]
-        if not self._fused or rows < FEW or not x.is_cpu or x.dtype != torch.float32:
+    def _plain(self, x: Tensor) -> Tensor:
+        if self._fused:
+            parts = [linear(x, layer.weight, layer.bias) for layer in self._layers]
+        else:
+            parts = [layer(x) for layer in self._layers]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+
+    def _weights(self, x: Tensor) -> tuple[Tensor, Tensor | None] | None:
+        """Weights and bias for oneDNN, or None where a plain product is faster."""
+        least = FEW if self._packing.in_use else MANY
+        if not self._fused or x.numel() < least * x.shape[-1] or not x.is_cpu or x.dtype != torch.float32:
             return None
-        return self._layer.weight if rows >= MANY else self._packed
-
-
-@contextmanager
-def packed(products: Iterable[Product]) -> Iterator[None]:
-    """Within it, nobody may change the weights: few rows are multiplied with a copy of them."""
-    held = list(products)
-    for product in held:
-        product.pack()
-    try:
-        yield
-    finally:
-        for product in held:
-            product.unpack()
+        if self._packing.in_use:
+            return self._packed
+        [layer, *others] = self._layers
+        return None if others else (layer.weight, layer.bias)

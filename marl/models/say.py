@@ -51,7 +51,7 @@ def say(reader: Reader, speeches: Sequence[Speech], sampling: Sampling) -> list[
     Rows with the same prompt that have sampled the same tokens are one state of the network, computed once.
     """
     utterances: list[Utterance] = []
-    with torch.inference_mode(), reader.many_steps():
+    with torch.inference_mode(), reader.many_steps(len(speeches)):
         for part in _parts(speeches, reader.token_bytes):
             utterances += _say(reader, part, sampling)
     return utterances

@@ -62,15 +62,9 @@ class States:
 
     def follow(self, rows: Sequence[Said]) -> np.ndarray:
         """Give each living row the state that its last token leads to. Returns that token for each state."""
-        ways: dict[int, dict[int, list[Said]]] = {}
-        for row in rows:
-            ways.setdefault(row.state, {}).setdefault(row.tokens[-1], []).append(row)
-        homes: dict[int, list[Said]] = {}
-        for state, nexts in ways.items():
-            homes[state], *others = nexts.values()
-            for going in others:  # before the state itself goes on
-                self._copy(state, len(self.depths))
-                homes[len(self.depths) - 1] = going
+        homes: dict[int, list[Said]] = {row.state: [row] for row in rows}
+        if len(homes) < len(rows):
+            homes = self._parted(rows)
         free = [state for state in range(len(self.depths)) if state not in homes]
         for hole in free:
             last = max(homes)
@@ -88,6 +82,19 @@ class States:
         if self.matchers:
             self.matchers = [matcher.advance(int(token)) for matcher, token in zip(self.matchers, tokens, strict=True)]
         return tokens
+
+    def _parted(self, rows: Sequence[Said]) -> dict[int, list[Said]]:
+        """The rows of each state once those that go on in different ways have states of their own."""
+        ways: dict[int, dict[int, list[Said]]] = {}
+        for row in rows:
+            ways.setdefault(row.state, {}).setdefault(row.tokens[-1], []).append(row)
+        homes: dict[int, list[Said]] = {}
+        for state, nexts in ways.items():
+            homes[state], *others = nexts.values()
+            for going in others:  # before the state itself goes on
+                self._copy(state, len(self.depths))
+                homes[len(self.depths) - 1] = going
+        return homes
 
     def _copy(self, source: int, target: int) -> None:
         for layer in self.cache.layers:
@@ -237,6 +244,7 @@ def _gathered(
             for buffer, part in zip(target, pair, strict=True):
                 moved = part[at, :, :width] if plain else part.transpose(1, 2)[at[:, None], column].transpose(1, 2)
                 buffer[own, :, :width] = moved
+                buffer[own, :, width:longest] = 0.0  # what is masked must be finite
     assert logits is not None
     cache = held_cache(layers, rows=len(speeches), filled=longest)
     seen = np.where(np.arange(longest) < depths[:, None], np.arange(longest), -1)
@@ -245,4 +253,4 @@ def _gathered(
 
 
 def _buffer(like: Tensor, rows: int, columns: int) -> Tensor:
-    return like.new_zeros(rows, like.shape[1], columns, like.shape[3])
+    return like.new_empty(rows, like.shape[1], columns, like.shape[3])
