@@ -111,6 +111,15 @@ class LanguageModelSettings(Settings):
         return self
 
 
+class NetworkSettings(Settings):
+    """A small network over the observation's numbers and the words of the channel's vocabulary; it reads no text."""
+
+    kind: Literal["network"]
+    hidden: list[Annotated[int, Field(ge=1)]] = Field(default=[64, 64], min_length=1, description="width of each layer")
+    activation: Literal["relu", "tanh"] = "relu"
+    learn: bool = True
+
+
 class ScriptedSettings(Settings):
     """`entry` is "module:attribute" of a function View -> text; `kwargs` are bound to it."""
 
@@ -199,7 +208,8 @@ class APISettings(Settings):
 
 
 PolicySettings = Annotated[
-    LanguageModelSettings | ScriptedSettings | HumanSettings | APISettings, Field(discriminator="kind")
+    LanguageModelSettings | NetworkSettings | ScriptedSettings | HumanSettings | APISettings,
+    Field(discriminator="kind"),
 ]
 
 

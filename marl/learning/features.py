@@ -14,11 +14,11 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from gymnasium import spaces
 
 from marl.errors import LearningError
 from marl.settings import Scenario
 from marl.table import open_env
+from marl.text import flat_size
 from marl.types import Episode, Message, Turn
 
 WORD_IDS = 2048
@@ -55,12 +55,7 @@ def critic_layout(scenario: Scenario) -> CriticLayout:
                 f"mappo's critic reads the env's state(), which {scenario.env.entry} does not have; "
                 "implement state() or set training.algorithm: ippo"
             ) from error
-    return CriticLayout(agents, max(_width(env.unwrapped.observation_space(agent)) for agent in agents), "own")
-
-
-def _width(space: spaces.Space) -> int:
-    inner = space["observation"] if isinstance(space, spaces.Dict) and "observation" in space.spaces else space
-    return int(spaces.flatdim(inner))
+    return CriticLayout(agents, max(flat_size(env.unwrapped.observation_space(agent)) for agent in agents), "own")
 
 
 @lru_cache(maxsize=65536)

@@ -9,11 +9,12 @@ from marl.policies.api import APIPolicy
 from marl.policies.bases import Bases, policy_with
 from marl.policies.human import HumanPolicy
 from marl.policies.language_model import LanguageModelPolicy
+from marl.policies.network import network_policy
 from marl.policies.protocol import Policy
 from marl.policies.scripted import ScriptedPolicy
 from marl.scenario import load_attribute
 from marl.seeding import seed_of
-from marl.settings import APISettings, LanguageModelSettings, Scenario, ScriptedSettings
+from marl.settings import APISettings, LanguageModelSettings, NetworkSettings, Scenario, ScriptedSettings
 
 
 def build_policies(
@@ -23,14 +24,17 @@ def build_policies(
 
     With `trained`, a folder that holds `<policy name>/` for every learning policy, these take their weights from there.
     LoRA policies and language models that do not learn share what is in memory, in `bases` too; an untrained adapter
-    changes nothing, so the base plays alone. `seed` decides the weights of `scratch` models. Raises ModelError,
-    ScenarioError or StoreError for what is missing.
+    changes nothing, so the base plays alone. `seed` decides the weights of networks and `scratch` models. Raises
+    ModelError, ScenarioError or StoreError for what is missing.
     """
     policies: dict[str, Policy] = {}
     bases = Bases() if bases is None else bases
     for name, settings in scenario.policies.items():
+        folder = _folder(name, trained) if trained is not None and getattr(settings, "learn", False) else None
         if isinstance(settings, LanguageModelSettings):
-            policies[name] = _language_model(name, settings, seed, None if trained is None else Path(trained), bases)
+            policies[name] = _language_model(name, settings, model_seed(seed, name), folder, bases)
+        elif isinstance(settings, NetworkSettings):
+            policies[name] = network_policy(name, settings, scenario, seed=model_seed(seed, name), folder=folder)
         elif isinstance(settings, ScriptedSettings):
             policies[name] = scripted_policy(name, settings)
         elif isinstance(settings, APISettings):
@@ -53,12 +57,16 @@ def model_seed(seed: int, name: str) -> int:
     return seed_of(seed, "policy", name)
 
 
-def _language_model(
-    name: str, settings: LanguageModelSettings, seed: int, trained: Path | None, bases: Bases
-) -> LanguageModelPolicy:
-    if trained is None or not settings.learn:
-        return policy_with(name, settings, bases.get(settings, model_seed(seed, name)))
-    folder = trained / name
+def _folder(name: str, trained: str | Path) -> Path:
+    folder = Path(trained) / name
     if not folder.is_dir():
         raise StoreError(f"{trained} holds no trained policy {name!r}; finish the training or export it there")
-    return bases.exported(name, settings, model_seed(seed, name), folder)
+    return folder
+
+
+def _language_model(
+    name: str, settings: LanguageModelSettings, seed: int, folder: Path | None, bases: Bases
+) -> LanguageModelPolicy:
+    if folder is None:
+        return policy_with(name, settings, bases.get(settings, seed))
+    return bases.exported(name, settings, seed, folder)

@@ -7,7 +7,7 @@ from typing import Any
 
 from marl.report import formats
 from marl.report.inputs import RunInputs
-from marl.settings import APISettings, LanguageModelSettings, Scenario
+from marl.settings import APISettings, LanguageModelSettings, NetworkSettings, Scenario
 
 _KNOWN = {"seed", "command", "status", "versions", "parameters", "model", "started", "finished", "duration_s"}
 
@@ -73,6 +73,8 @@ def _models(scenario: Scenario) -> str:
     for name, policy in scenario.policies.items():
         if isinstance(policy, LanguageModelSettings):
             names[name] = f"{policy.model} ({name})"
+        elif isinstance(policy, NetworkSettings):
+            names[name] = f"{policy.activation} network of {' and '.join(map(str, policy.hidden))} units ({name})"
         elif isinstance(policy, APISettings):
             names[name] = f"{policy.model} at {policy.base_url} ({name})"
     return ", ".join(names.values())
