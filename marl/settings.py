@@ -24,6 +24,7 @@ class EnvSettings(Settings):
     entry: str = Field(pattern=r"^[\w.]+:[\w.]+$")
     kwargs: dict[str, Any] = {}
     text: str | None = Field(default=None, pattern=r"^[\w.]+:[\w.]+$")
+    arrays: str | None = Field(default=None, pattern=r"^[\w.]+:[\w.]+$", description="the same game, many at once")
 
 
 class EdgeList(Settings):
@@ -214,20 +215,34 @@ PolicySettings = Annotated[
 
 
 class CriticSettings(Settings):
-    """The critic network; it exists in training only."""
+    """The critic network; it exists in training only. `value_clip` is in standard deviations of the targets."""
 
     width: int = Field(default=64, ge=1)
     lr: float = Field(default=3e-3, gt=0)
     epochs: int = Field(default=8, ge=1)
+    heads: Literal["agent", "shared"] = Field(default="agent", description="an output for each agent, or one for all")
+    popart: bool = Field(default=True, description="targets are learned in units of their running mean and spread")
+    value_clip: float | None = Field(default=None, gt=0)
+
+
+class MirrorDescentSettings(Settings):
+    """Magnetic mirror descent: how strongly play is drawn to uniform, and how far one iteration may move it."""
+
+    temperature: float = Field(default=0.05, ge=0)
+    step_size: float = Field(default=0.1, gt=0)
+
+
+AlgorithmName = Literal["reinforce", "ippo", "mappo", "coma", "magrpo", "selfplay_ppo", "dqn", "vdn", "qmix"]
 
 
 class TrainingSettings(Settings):
-    """PPO with a centralized (`mappo`) or an independent (`ippo`) critic.
+    """How the learning policies are trained; `marl.learning.presets` says what each algorithm is made of.
 
-    Entropy coefficients go linearly from the first to the second number over the run.
+    `reinforce` and `coma` make one step an iteration, so that `epochs` and `minibatches` are not for them. Entropy
+    coefficients go linearly from the first to the second number over the run.
     """
 
-    algorithm: Literal["mappo", "ippo"] = "mappo"
+    algorithm: AlgorithmName = "mappo"
     iterations: int = Field(default=40, ge=1)
     episodes: int = Field(default=64, ge=1, description="episodes per iteration")
     epochs: int = Field(default=3, ge=1)
@@ -238,6 +253,10 @@ class TrainingSettings(Settings):
     gamma: float = Field(default=1.0, ge=0, le=1)
     gae_lambda: float = Field(default=0.95, ge=0, le=1)
     clip: float = Field(default=0.2, gt=0)
+    credit: Literal["token", "turn"] = Field(default="token", description="what has a ratio of its own in PPO")
+    group: int = Field(default=4, ge=2, description="magrpo: episodes that share the env's seed and are compared")
+    role_decay: float = Field(default=0.95, ge=0, lt=1, description="selfplay_ppo: memory of each role's mean return")
+    mirror_descent: MirrorDescentSettings = MirrorDescentSettings()
     action_entropy: tuple[float, float] = (0.05, 0.0)
     message_entropy: tuple[float, float] = (0.0, 0.0)
     grad_clip: float = Field(default=1.0, gt=0)
@@ -247,6 +266,12 @@ class TrainingSettings(Settings):
     checkpoint_every: int = Field(default=10, ge=1)
     env_runners: int = Field(default=0, ge=0)
     silent_twin: bool = Field(default=True, description="`marl run` also trains the same policies with the channel off")
+
+    @model_validator(mode="after")
+    def _groups_are_whole(self) -> TrainingSettings:
+        if self.algorithm == "magrpo" and self.episodes % self.group:
+            raise ValueError(f"magrpo needs whole groups: episodes {self.episodes} is no multiple of {self.group}")
+        return self
 
 
 class EvaluationSettings(Settings):

@@ -46,8 +46,12 @@ class Table:
         self.action_names = {agent: list(self.face.action_names(agent)) for agent in self.env.possible_agents}
         self.rules = {agent: self.face.rules(agent) for agent in self.env.possible_agents}
 
-    def open_record(self, seed: int, index: int) -> None:
-        """Open the record of episode number `index`; the env, the channel and every agent get streams of their own."""
+    def open_record(self, seed: int, index: int, situation: int | None = None) -> None:
+        """Open the record of episode number `index`; the env, the channel and every agent get streams of their own.
+
+        Episodes with one number for their `situation` (`index` unless given) have one env and one channel.
+        """
+        self.situation = index if situation is None else situation
         agents = tuple(self.env.possible_agents)
         self.failed = False
         self.episode = Episode(
@@ -59,7 +63,7 @@ class Table:
 
     def begin(self) -> None:
         """Reset the env for the episode whose record is open."""
-        self._observations, _ = self._reset(seed_of(self.episode.seed, "episode", self.episode.index))
+        self._observations, _ = self._reset(seed_of(self.episode.seed, "episode", self.situation))
         self.episode.situation = self.face.describe_state()
 
     def pending(self) -> list[View]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,21 +16,37 @@ from ray.rllib.env.env_runner_group import EnvRunnerGroup
 from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
 
 from marl.learning.actor import ActorModule
+from marl.learning.array_batch import array_columns
+from marl.learning.array_sampling import ArraySampler, metrics, plays_as_arrays, turns
 from marl.learning.batch import CRITIC, column_batch
 from marl.learning.cluster import ensure_ray
 from marl.learning.config import PPOConfig
 from marl.learning.dispatch import play_on
-from marl.learning.learner import ITERATION, PPOLearner
+from marl.learning.features import Columns
+from marl.learning.learner import ITERATION, PolicyGradientLearner
+from marl.learning.presets import preset
 from marl.learning.runner import EpisodeRunner
-from marl.learning.seating import learning_policies, seated_meters
+from marl.learning.seating import learning_policies, seat, seated_meters
 from marl.learning.task import Task
 from marl.models.api_meter import Meter
 from marl.seeding import seed_of
 from marl.types import Episode
 
 
+@dataclass(frozen=True)
+class Sample:
+    """What one iteration learns from: columns by module id, metrics of the play, and how much it was."""
+
+    columns: dict[str, Columns]
+    metrics: dict[str, float]
+    env_steps: int
+    turns: int
+
+
 class MultiAgentPPO(Algorithm):
-    """MAPPO and IPPO for turns of language models. Everything runs in this process unless there are env runners.
+    """Multi-agent policy gradients over turns, for language models and small networks.
+
+    Everything runs in this process unless there are env runners.
 
     `rounds` counts finished iterations, `env_steps` and `turns` what was sampled in all of them.
     """
@@ -55,6 +72,10 @@ class MultiAgentPPO(Algorithm):
         else:
             self._here = EpisodeRunner(config=config, worker_index=0)
             self._here.adopt(self.actors())
+        self._arrays: ArraySampler | None = None
+        if plays_as_arrays(config.scenario):
+            networks = seat(config.scenario, {name: actor.policy for name, actor in self.actors().items()})
+            self._arrays = ArraySampler(config.scenario, config.layout, networks)
 
     def _setup_logdir(self) -> None:
         """Leave no empty folder in ~/ray_results: outside of Tune, the trainer's run directory holds everything."""
@@ -64,7 +85,7 @@ class MultiAgentPPO(Algorithm):
             self._logdir = tempfile.gettempdir()
 
     @property
-    def learner(self) -> PPOLearner:
+    def learner(self) -> PolicyGradientLearner:
         """The local Learner."""
         return self.learner_group._learner
 
@@ -95,31 +116,43 @@ class MultiAgentPPO(Algorithm):
 
     def training_step(self) -> None:
         """One iteration; the results are in `row` and in RLlib's metrics."""
-        scenario = self.config.scenario
         start = time.perf_counter()
-        first = self.rounds * scenario.training.episodes
-        indices = tuple(range(first, first + scenario.training.episodes))
-        episodes = self.play(Task(indices, seed_of(scenario.seed, "training")))
+        sample = self._sampled_arrays() if self._arrays is not None else self._sampled_episodes()
         sampled = time.perf_counter()
-        columns = column_batch(episodes, learning_policies(scenario), self.config.layout)
-        steps = sum(episode.length for episode in episodes)
-        batch = MultiAgentBatch({name: SampleBatch(own) for name, own in columns.items()}, env_steps=max(steps, 1))
+        parts = {name: SampleBatch(own) for name, own in sample.columns.items()}
+        batch = MultiAgentBatch(parts, env_steps=max(sample.env_steps, 1))
         results = self.learner_group.update(batch=batch, timesteps={ITERATION: self.rounds})
         self.metrics.aggregate(results, key="learners")
         self.rounds += 1
-        self.env_steps += steps
-        self.turns += sum(len(episode.turns) for episode in episodes)
+        self.env_steps += sample.env_steps
+        self.turns += sample.turns
         self.row = {
             "iteration": self.rounds,
             "env_steps": self.env_steps,
             "turns": self.turns,
-            **episode_metrics(episodes),
+            **sample.metrics,
             **self.learner.report(),
             "time/sample": sampled - start,
             "time/learn": time.perf_counter() - sampled,
         }
         for name, value in self.row.items():
             self.metrics.log_value(name, value, window=1)
+
+    def _sampled_episodes(self) -> Sample:
+        training = self.config.scenario.training
+        first = self.rounds * training.episodes
+        indices = tuple(range(first, first + training.episodes))
+        copies = training.group if preset(training.algorithm).grouped else 1
+        episodes = self.play(Task(indices, seed_of(self.config.scenario.seed, "training"), copies=copies))
+        columns = column_batch(episodes, learning_policies(self.config.scenario), self.config.layout)
+        steps, turns = sum(episode.length for episode in episodes), sum(len(episode.turns) for episode in episodes)
+        return Sample(columns, episode_metrics(episodes), steps, turns)
+
+    def _sampled_arrays(self) -> Sample:
+        assert self._arrays is not None
+        play, scenario = self._arrays.play(self.rounds), self.config.scenario
+        columns = array_columns(play, scenario, learning_policies(scenario), self.config.layout)
+        return Sample(columns, metrics(play), int(play.lengths.sum()), sum(turns(play)))
 
 
 def episode_metrics(episodes: Sequence[Episode]) -> dict[str, float]:

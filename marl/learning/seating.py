@@ -6,25 +6,25 @@ from collections.abc import Mapping
 
 from marl.errors import LearningError
 from marl.models.api_meter import Meter
-from marl.policies import LanguageModelPolicy, Policy, build_policies
+from marl.policies import Policy, build_policies
 from marl.policies.bases import Bases
-from marl.settings import APISettings, HumanSettings, LanguageModelSettings, Scenario
+from marl.settings import APISettings, HumanSettings, LanguageModelSettings, NetworkSettings, Scenario
 
 
-def learning_policies(scenario: Scenario) -> dict[str, LanguageModelSettings]:
+def learning_policies(scenario: Scenario) -> dict[str, LanguageModelSettings | NetworkSettings]:
     """The policies that learn and sit somewhere, in the scenario's order. Raises LearningError when there is none."""
     seated = set(scenario.seats.values())
     found = {
         name: policy
         for name, policy in scenario.policies.items()
-        if isinstance(policy, LanguageModelSettings) and policy.learn and name in seated
+        if isinstance(policy, LanguageModelSettings | NetworkSettings) and policy.learn and name in seated
     }
     if not found:
-        raise LearningError("no seated policy learns; seat a language model with learn: true")
+        raise LearningError("no seated policy learns; seat a language model or a network with learn: true")
     return found
 
 
-def seat(scenario: Scenario, learners: Mapping[str, LanguageModelPolicy]) -> dict[str, Policy]:
+def seat(scenario: Scenario, learners: Mapping[str, Policy]) -> dict[str, Policy]:
     """Every seated policy by name: `learners` themselves, which change as they are trained, and the others.
 
     Others that read a learner's base share it. Raises LearningError when a person is seated: training would wait for

@@ -11,8 +11,9 @@ from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from marl.errors import LearningError
-from marl.learning.actor import BASES, ActorModule, Modules, recorded, rows_of
+from marl.learning.actor import BASES, Modules, recorded
 from marl.learning.batch import turn_columns
+from marl.learning.language_actor import LanguageModelActor, rows_of
 from marl.models import Row
 
 SPACE = gym.spaces.Discrete(1)
@@ -22,8 +23,8 @@ def config(name: str = "guest", **settings: Any) -> dict[str, Any]:
     return {"name": name, "settings": {"kind": "language_model", **settings}, "seed": 0, "checkpointing": False}
 
 
-def actor(**settings: Any) -> ActorModule:
-    return ActorModule(observation_space=SPACE, action_space=SPACE, model_config=config(**settings))
+def actor(**settings: Any) -> LanguageModelActor:
+    return LanguageModelActor(observation_space=SPACE, action_space=SPACE, model_config=config(**settings))
 
 
 def test_rows_survive_the_columns() -> None:
@@ -73,13 +74,13 @@ def test_the_state_holds_every_weight_of_the_network() -> None:
 LORA = {"rank": 4, "alpha": 8}
 
 
-def rows(module: ActorModule, adapter: str | None = None) -> list[Row]:
+def rows(module: LanguageModelActor, adapter: str | None = None) -> list[Row]:
     prompt = module.model.encode_prompt("Choose: red, green\nAnswer:")
     options = tuple(map(module.model.encode_reply, ("red", "green")))
     return [Row(prompt, options[0], options, 0, adapter), Row(prompt, options[1], (), None, adapter)]
 
 
-def moved(module: ActorModule) -> ActorModule:
+def moved(module: LanguageModelActor) -> LanguageModelActor:
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in module.parameters():
@@ -98,7 +99,7 @@ def test_with_lora_the_module_is_the_adapter_alone() -> None:
     assert sum(value.nbytes for value in state.values()) == 4 * sum(shapes) < whole / 5
 
 
-def lora_layers(module: ActorModule) -> list[Any]:
+def lora_layers(module: LanguageModelActor) -> list[Any]:
     from peft.tuners.lora import LoraLayer
 
     return [layer for layer in module.model.network.modules() if isinstance(layer, LoraLayer)]
@@ -115,7 +116,7 @@ def test_the_state_of_an_adapter_makes_another_actor_the_same() -> None:
 def test_actors_with_lora_share_their_base_and_whole_ones_do_not() -> None:
     names = {"first": LORA, "second": LORA, "whole": None, "other": None}
     specs = {
-        name: RLModuleSpec(ActorModule, SPACE, SPACE, model_config=config(name, lora=lora))
+        name: RLModuleSpec(LanguageModelActor, SPACE, SPACE, model_config=config(name, lora=lora))
         for name, lora in names.items()
     }
     module = MultiRLModuleSpec(multi_rl_module_class=Modules, rl_module_specs=specs).build()
