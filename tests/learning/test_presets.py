@@ -46,16 +46,18 @@ def matrix(payoffs: list[list[float]], algorithm: str, seed: int, **training: An
 
 @pytest.fixture
 def trained() -> Iterator[Callable[[Scenario], tuple[np.ndarray, np.ndarray]]]:
-    """Scenario -> the mixed strategies of both after training."""
+    """Scenario -> the mixed strategies of both after each iteration, [iterations, actions] each."""
     made: list[MultiAgentPPO] = []
 
     def train(scenario: Scenario) -> tuple[np.ndarray, np.ndarray]:
         made.append(MultiAgentPPO(PPOConfig.for_scenario(scenario)))
+        played: dict[str, list[np.ndarray]] = {"row": [], "column": []}
         for _ in range(scenario.training.iterations):
             made[-1].train()
             assert made[-1].row["first_ratio_deviation"] < 1e-5
-        actors = made[-1].actors()
-        return play_of(actors["row"].policy), play_of(actors["column"].policy)
+            for name, actor in made[-1].actors().items():
+                played[name].append(play_of(actor.policy))
+        return np.array(played["row"]), np.array(played["column"])
 
     yield train
     for algorithm in made:
@@ -75,17 +77,19 @@ FASTER = {"reinforce": {"lr": 0.1}, "coma": {"lr": 0.1}}
 def test_cooperation_is_learned(trained: Any, algorithm: str, seed: int) -> None:
     row, column = trained(matrix(COOPERATION, algorithm, seed, **FASTER.get(algorithm, {})))
     control = float(np.mean(COOPERATION))
-    learned = float(row @ np.array(COOPERATION) @ column)
+    learned = float(row[-1] @ np.array(COOPERATION) @ column[-1])
     assert learned > 0.9 > 3 * control
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_self_play_approaches_the_equilibrium(trained: Any, seed: int) -> None:
-    training = {"iterations": 80, "episodes": 64, "lr": 0.01, "action_entropy": (0.0, 0.0)}
+    """Strategies go around the equilibrium in ever smaller circles, so that their average is nearer than the last."""
+    drawn = {"temperature": 0.3, "step_size": 0.05}
+    training = {"iterations": 60, "episodes": 128, "epochs": 8, "action_entropy": (0.0, 0.0), "mirror_descent": drawn}
     row, column = trained(matrix(PENNIES, "selfplay_ppo", seed, **training))
     uniform = np.full(2, 0.5)
     assert nash_conv(uniform, uniform) == pytest.approx(1.0)
-    assert nash_conv(row, column) < 0.4
+    assert nash_conv(row[20:].mean(0), column[20:].mean(0)) < 0.4
 
 
 def nash_conv(row: np.ndarray, column: np.ndarray) -> float:
