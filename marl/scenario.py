@@ -55,6 +55,8 @@ def make_env(scenario: Scenario) -> Any:
         env = maker(**scenario.env.kwargs)
     except (TypeError, ValueError) as error:
         raise ScenarioError(f"env.kwargs: {scenario.env.entry} refuses {scenario.env.kwargs}: {error}") from error
+    except ImportError as error:
+        raise ScenarioError(f"env.entry: {scenario.env.entry} cannot be made here: {error}") from error
     if not isinstance(env, ParallelEnv | AECEnv):
         raise ScenarioError(
             f"env.entry: {scenario.env.entry} returns {type(env).__name__}, "

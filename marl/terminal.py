@@ -18,6 +18,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from marl.errors import ScenarioError
 from marl.scenario import load_scenario, packaged_scenarios
 from marl.settings import Scenario
 from marl.store import RunDirectory
@@ -81,14 +82,19 @@ def print_scenarios(console: Console) -> None:
     table = Table("scenario", "players", "kind", "phases of a decision", "known optimum", "without messages")
     for name in packaged_scenarios():
         scenario = load_scenario(name)
-        env = open_env(scenario)
+        phases = " → ".join(["talk"] * scenario.channel.talk_rounds + ["act"])
+        try:
+            env = open_env(scenario)
+        except ScenarioError:  # a third party's env that is not installed; `marl play` says what to do
+            table.add_row(name, ", ".join(scenario.seats), scenario.kind, phases, "not installed", "")
+            continue
         reference = env.unwrapped.reference() if hasattr(env.unwrapped, "reference") else {}
         optimum, bound = reference.get("optimum"), reference.get("no_communication")
         table.add_row(
             name,
             ", ".join(env.possible_agents),
             scenario.kind,
-            " → ".join(["talk"] * scenario.channel.talk_rounds + ["act"]),
+            phases,
             "unknown" if optimum is None else f"{optimum:g} each",
             "unknown" if bound is None else f"{bound:g} each",
         )

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import sys
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from marl.experiment import play
 from marl.scenario import load_scenario
-from marl.terminal import ProgressBars, print_evaluation, turn_printer
+from marl.terminal import ProgressBars, print_evaluation, print_scenarios, turn_printer
 from marl.types import ParseFailure
 
 
@@ -58,3 +60,12 @@ def test_brackets_in_a_verdict_are_not_markup() -> None:
     text = console.export_text()
     assert "it says [red]" in text
     assert "95% interval" in text
+
+
+def test_a_third_partys_env_that_is_missing_does_not_hide_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mpe2", None)  # as if it were not installed
+    console = recorder()
+    print_scenarios(console)
+    rows = {line.split("│")[1].strip(): line for line in console.export_text().splitlines() if "│" in line}
+    assert "not installed" in rows["speaker_listener"]
+    assert "10 each" in rows["scout_hunt"]
