@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from marl.errors import LearningError, StoreError
+from marl.errors import LearningError, ParleyError, StoreError
 from marl.seeding import seed_of, stream
 from marl.settings import ChannelSettings, LanguageModelSettings, Scenario, ScriptedSettings
 from marl.store import RunDirectory
@@ -35,7 +35,8 @@ def train(
     """Train the learning seats of `scenario` and export their policies into the run directory `out`.
 
     With `resume`, go on from the newest whole checkpoint in `out`; the scenario is then read from there. `on_progress`
-    gets ("train", metrics row) after each iteration. On Ctrl-C a checkpoint is saved before KeyboardInterrupt goes on.
+    gets ("train", metrics row) before training and after each iteration. On Ctrl-C a checkpoint is saved before
+    KeyboardInterrupt goes on. run.json then says how training `ended`.
     """
     from marl.learning.trainer import Trainer
 
@@ -45,14 +46,17 @@ def train(
     run.update_run(status="training", parameters=trainer.parameters())
     try:
         with metering(run, "train", trainer.algorithm.meters):
-            trainer.run(on_iteration=lambda row: on_progress("train", row))
+            closing = trainer.run(on_iteration=lambda row: on_progress("train", row))
         trainer.export(run.path / "policies")
     except KeyboardInterrupt:
         run.update_run(status="interrupted")
         raise
+    except ParleyError as error:
+        run.update_run(status="failed", ended=f"{type(error).__name__}: {error}")
+        raise
     finally:
         trainer.close()
-    run.update_run(status="trained")
+    run.update_run(status="trained", ended=closing["reason"])
     return run
 
 

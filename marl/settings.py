@@ -211,6 +211,27 @@ class CriticSettings(Settings):
     epochs: int = Field(default=8, ge=1)
 
 
+class PlateauSettings(Settings):
+    """`metric` has not become better by more than `min_delta` in its last `patience` values."""
+
+    metric: str = "evaluation/normal"
+    mode: Literal["max", "min"] = "max"
+    patience: int = Field(default=5, ge=1)
+    min_delta: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+
+
+class StopSettings(Settings):
+    """What ends training before `iterations`; the first rule that holds does.
+
+    `return_at_least` reads the periodic evaluation (mean payoff per agent), `time_s` the seconds of training.
+    """
+
+    return_at_least: float | None = Field(default=None, allow_inf_nan=False)
+    env_steps: int | None = Field(default=None, ge=1)
+    time_s: float | None = Field(default=None, gt=0)
+    plateau: PlateauSettings | None = None
+
+
 class TrainingSettings(Settings):
     """PPO with a centralized (`mappo`) or an independent (`ippo`) critic.
 
@@ -219,6 +240,7 @@ class TrainingSettings(Settings):
 
     algorithm: Literal["mappo", "ippo"] = "mappo"
     iterations: int = Field(default=40, ge=1)
+    stop: StopSettings = StopSettings()
     episodes: int = Field(default=64, ge=1, description="episodes per iteration")
     epochs: int = Field(default=3, ge=1)
     minibatches: int = Field(default=2, ge=1)
@@ -235,6 +257,10 @@ class TrainingSettings(Settings):
     evaluate_every: int = Field(default=5, ge=1)
     evaluation_episodes: int = Field(default=64, ge=1)
     checkpoint_every: int = Field(default=10, ge=1)
+    checkpoints_kept: int = Field(
+        default=3, ge=1, description="the newest ones; the best by evaluation stays beside them"
+    )
+    loggers: list[Literal["wandb", "mlflow"]] = Field(default=[], description="where metrics go too, besides the run")
     env_runners: int = Field(default=0, ge=0)
     silent_twin: bool = Field(default=True, description="`marl run` also trains the same policies with the channel off")
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import ray
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.core import COMPONENT_LEARNER, COMPONENT_RL_MODULE
@@ -20,6 +19,7 @@ from marl.learning.cluster import ensure_ray
 from marl.learning.config import PPOConfig
 from marl.learning.dispatch import play_on
 from marl.learning.learner import ITERATION, PPOLearner
+from marl.learning.metrics import episode_metrics, throughput, token_count, turn_count
 from marl.learning.runner import EpisodeRunner
 from marl.learning.seating import learning_policies, seated_meters
 from marl.learning.task import Task
@@ -27,11 +27,13 @@ from marl.models.api_meter import Meter
 from marl.seeding import seed_of
 from marl.types import Episode
 
+logger = logging.getLogger(__name__)
+
 
 class MultiAgentPPO(Algorithm):
     """MAPPO and IPPO for turns of language models. Everything runs in this process unless there are env runners.
 
-    `rounds` counts finished iterations, `env_steps` and `turns` what was sampled in all of them.
+    `rounds` counts finished iterations, `env_steps`, `turns` and `tokens` what was sampled in all of them.
     """
 
     config: PPOConfig
@@ -46,7 +48,7 @@ class MultiAgentPPO(Algorithm):
         if config.num_env_runners:
             ensure_ray(config.num_env_runners)
         super().setup(config)
-        self.rounds, self.env_steps, self.turns = 0, 0, 0
+        self.rounds, self.env_steps, self.turns, self.tokens = 0, 0, 0, 0
         self.row: dict[str, float] = {}
         self._here: EpisodeRunner | None = None
         if config.num_env_runners:
@@ -101,38 +103,50 @@ class MultiAgentPPO(Algorithm):
         indices = tuple(range(first, first + scenario.training.episodes))
         episodes = self.play(Task(indices, seed_of(scenario.seed, "training")))
         sampled = time.perf_counter()
+        self._warn_of_failures(episodes)
         columns = column_batch(episodes, learning_policies(scenario), self.config.layout)
         steps = sum(episode.length for episode in episodes)
         batch = MultiAgentBatch({name: SampleBatch(own) for name, own in columns.items()}, env_steps=max(steps, 1))
         results = self.learner_group.update(batch=batch, timesteps={ITERATION: self.rounds})
         self.metrics.aggregate(results, key="learners")
+        learned = time.perf_counter()
         self.rounds += 1
         self.env_steps += steps
-        self.turns += sum(len(episode.turns) for episode in episodes)
+        self.turns += turn_count(episodes)
+        self.tokens += token_count(episodes)
         self.row = {
             "iteration": self.rounds,
             "env_steps": self.env_steps,
             "turns": self.turns,
+            "tokens": self.tokens,
             **episode_metrics(episodes),
+            **throughput(episodes, learned - start),
+            "charts/learning_rate": self._learning_rate(),
+            "charts/env_runners_lost": self._runners_lost(),
             **self.learner.report(),
             "time/sample": sampled - start,
-            "time/learn": time.perf_counter() - sampled,
+            "time/learn": learned - sampled,
         }
         for name, value in self.row.items():
             self.metrics.log_value(name, value, window=1)
 
+    def _warn_of_failures(self, episodes: list[Episode]) -> None:
+        failed = [episode for episode in episodes if episode.outcome == "failed"]
+        if failed:
+            logger.warning(
+                "iteration %d: %d of %d episodes failed and are not learned from; the first, episode %d: %s",
+                self.rounds + 1,
+                len(failed),
+                len(episodes),
+                failed[0].index,
+                failed[0].error,
+            )
 
-def episode_metrics(episodes: Sequence[Episode]) -> dict[str, float]:
-    """charts/episodic_return (mean over agents and episodes), charts/success where the env says, counts of failures."""
-    played = [episode for episode in episodes if episode.outcome != "failed"]
-    row: dict[str, float] = {
-        "charts/episodic_return": float(np.mean([episode.mean_return for episode in played])),
-        "charts/episodic_length": float(np.mean([episode.length for episode in played])),
-        "episodes_failed": len(episodes) - len(played),
-        "parse_failures": sum(episode.failures("reply") for episode in played),
-        "failed_calls": sum(episode.failures("call") for episode in played),
-    }
-    successes = [episode.success for episode in played if episode.success is not None]
-    if successes:
-        row["charts/success"] = float(np.mean(successes))
-    return row
+    def _learning_rate(self) -> float:
+        """The actors' learning rate as their optimizers have it now; all actors have the same."""
+        ((_, optimizer), *_) = self.learner.get_optimizers_for_module(next(iter(self.actors())))
+        return float(optimizer.param_groups[0]["lr"])
+
+    def _runners_lost(self) -> int:
+        """Env runners that died and were replaced since training began here; their episodes were played again."""
+        return self.env_runner_group.num_remote_worker_restarts() if self._here is None else 0
