@@ -198,8 +198,23 @@ class APISettings(Settings):
         return self
 
 
+class LeagueSettings(Settings):
+    """Past checkpoints of the learning policy `of`, one of them for each episode; they are frozen.
+
+    Those of the newest `size` that were taken, the first before training, then one `every` so many iterations.
+    `uniform` draws any, `latest` takes the newest, `prioritized` draws those most that the learner loses against.
+    """
+
+    kind: Literal["league"]
+    of: str
+    every: int = Field(default=5, ge=1)
+    size: int = Field(default=8, ge=1)
+    sampling: Literal["uniform", "prioritized", "latest"] = "uniform"
+
+
 PolicySettings = Annotated[
-    LanguageModelSettings | ScriptedSettings | HumanSettings | APISettings, Field(discriminator="kind")
+    LanguageModelSettings | ScriptedSettings | HumanSettings | APISettings | LeagueSettings,
+    Field(discriminator="kind"),
 ]
 
 
@@ -301,6 +316,18 @@ class Scenario(Settings):
         unknown = sorted(set(self.seats.values()) - set(self.policies))
         if unknown:
             raise ValueError(f"seats name policies {unknown} that `policies` lacks; it has {sorted(self.policies)}")
+        return self
+
+    @model_validator(mode="after")
+    def _leagues_have_a_learner(self) -> Scenario:
+        seated = set(self.seats.values())
+        learning = {name for name, policy in self.policies.items() if getattr(policy, "learn", False)} & seated
+        for name, policy in self.policies.items():
+            if isinstance(policy, LeagueSettings) and name in seated and policy.of not in learning:
+                raise ValueError(
+                    f"policies.{name}: a league needs a seated policy that learns; given: of: {policy.of!r}, "
+                    f"those that learn on a seat here: {sorted(learning)}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -18,6 +18,7 @@ from marl.learning.batch import CRITIC, column_batch
 from marl.learning.cluster import ensure_ray
 from marl.learning.config import PPOConfig
 from marl.learning.dispatch import play_on
+from marl.learning.league import leagues_of, stored
 from marl.learning.learner import ITERATION, PPOLearner
 from marl.learning.metrics import episode_metrics, throughput, token_count, turn_count
 from marl.learning.runner import EpisodeRunner
@@ -50,6 +51,9 @@ class MultiAgentPPO(Algorithm):
         super().setup(config)
         self.rounds, self.env_steps, self.turns, self.tokens = 0, 0, 0, 0
         self.row: dict[str, float] = {}
+        self.leagues = leagues_of(config.scenario)
+        self._references: dict[str, dict[int, Any]] = {name: {} for name in self.leagues}
+        self._let_join()
         self._here: EpisodeRunner | None = None
         if config.num_env_runners:
             self.env_runner_group = EnvRunnerGroup(config=config, local_env_runner=False)
@@ -76,9 +80,17 @@ class MultiAgentPPO(Algorithm):
 
     def play(self, task: Task) -> list[Episode]:
         """Play with the weights as they are now."""
+        lineups = {name: league.lineup() for name, league in self.leagues.items()}
         if self._here is None:
-            return play_on(self.env_runner_group, task, self.meters, weights=self._weights())
-        return self._here.sample(task=task).episodes()
+            lineups = {name: stored(lineup, self._references[name]) for name, lineup in lineups.items()}
+            return play_on(self.env_runner_group, task, self.meters, weights=self._weights(), lineups=lineups)
+        return self._here.sample(task=task, lineups=lineups).episodes()
+
+    def _let_join(self) -> None:
+        """Give the leagues the weights as they are now, where a checkpoint is due to join."""
+        actors = self.actors()
+        for league in self.leagues.values():
+            league.advance(self.rounds, actors[league.settings.of])
 
     @property
     def meters(self) -> dict[str, Meter]:
@@ -104,6 +116,8 @@ class MultiAgentPPO(Algorithm):
         episodes = self.play(Task(indices, seed_of(scenario.seed, "training")))
         sampled = time.perf_counter()
         self._warn_of_failures(episodes)
+        for league in self.leagues.values():
+            league.book(episodes)
         columns = column_batch(episodes, learning_policies(scenario), self.config.layout)
         steps = sum(episode.length for episode in episodes)
         batch = MultiAgentBatch({name: SampleBatch(own) for name, own in columns.items()}, env_steps=max(steps, 1))
@@ -111,6 +125,7 @@ class MultiAgentPPO(Algorithm):
         self.metrics.aggregate(results, key="learners")
         learned = time.perf_counter()
         self.rounds += 1
+        self._let_join()
         self.env_steps += steps
         self.turns += turn_count(episodes)
         self.tokens += token_count(episodes)
@@ -124,6 +139,7 @@ class MultiAgentPPO(Algorithm):
             "charts/learning_rate": self._learning_rate(),
             "charts/env_runners_lost": self._runners_lost(),
             **self.learner.report(),
+            **{name: value for league in self.leagues.values() for name, value in league.report().items()},
             "time/sample": sampled - start,
             "time/learn": learned - sampled,
         }

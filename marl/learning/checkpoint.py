@@ -35,6 +35,11 @@ class Best:
     iteration: int
     value: float
 
+    @property
+    def folder(self) -> str:
+        """Its checkpoint's name."""
+        return _name(self.iteration)
+
 
 def save_checkpoint(folder: Path, iteration: int, state: Mapping[str, Any], *, kept: int = KEPT) -> Path:
     """Write `state` as the checkpoint of `iteration` under `folder`; delete all but the `kept` newest and the best."""
@@ -54,7 +59,7 @@ def save_checkpoint(folder: Path, iteration: int, state: Mapping[str, Any], *, k
     _flush(folder)
     best = read_best(folder)
     for old in checkpoints(folder)[:-kept]:
-        if best is None or old.name != _name(best.iteration):
+        if best is None or old.name != best.folder:
             shutil.rmtree(old)
     return target
 
@@ -80,7 +85,7 @@ def best_checkpoint(folder: Path) -> dict[str, Any]:
     best = read_best(folder)
     if best is None:
         raise LearningError(f"{folder} marks no best checkpoint; train with periodic evaluation, or take the last one")
-    return load_checkpoint(folder / _name(best.iteration))
+    return load_checkpoint(folder / best.folder)
 
 
 def _name(iteration: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,7 +30,7 @@ class Sink(Protocol):
 
 def open_loggers(scenario: Scenario, run: Path) -> list[Sink]:
     """The sinks that `training.loggers` names. Raises LearningError where a library is not installed or refuses."""
-    makers = {"wandb": WandbSink, "mlflow": MLflowSink}
+    makers: dict[str, Callable[[Scenario, Path], Sink]] = {"wandb": WandbSink, "mlflow": MLflowSink}
     return [makers[name](scenario, run) for name in scenario.training.loggers]
 
 

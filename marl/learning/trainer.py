@@ -15,15 +15,16 @@ from ray.rllib.core import COMPONENT_METRICS_LOGGER
 from marl.channel import messages_by_sender
 from marl.errors import LearningError
 from marl.learning.algorithm import MultiAgentPPO
-from marl.learning.checkpoint import BEST, Best, mark_best, newest_checkpoint, read_best, save_checkpoint
+from marl.learning.checkpoint import Best, checkpoints, mark_best, newest_checkpoint, save_checkpoint
 from marl.learning.config import PPOConfig
 from marl.learning.curves import Curves
 from marl.learning.interrupt import DeferredInterrupt
 from marl.learning.loggers import open_loggers
 from marl.learning.metrics import played, success_metrics
-from marl.learning.seating import learning_policies, seat
+from marl.learning.seating import learning_policies
 from marl.learning.stopping import RETURN, StopRules
 from marl.learning.task import Task
+from marl.learning.trained import export_league, live_policies
 from marl.policies import Policy
 from marl.seeding import seed_of
 from marl.settings import Scenario
@@ -58,12 +59,18 @@ class Trainer:
         for row in rows:
             self._rules.read(row)
         self._begun = bool(rows) or self.iteration > 0
-        self._best = read_best(self._folder)
-        if self._best is not None and self._best.iteration > self.iteration:
-            (self._folder / BEST).unlink()  # it will come again
-            self._best = None
+        self._best = self._best_of(rows)
         self._curves = Curves(self.store.path / "tensorboard", self.iteration)
         self._loggers = open_loggers(scenario, self.store.path)
+
+    def _best_of(self, rows: list[Row]) -> Best | None:
+        """The first of the best among the evaluations that still have a checkpoint, marked so for who reads the run."""
+        kept = {path.name for path in checkpoints(self._folder)}
+        found = [Best(row["iteration"], row[RETURN]) for row in rows if RETURN in row]
+        best = max((one for one in found if one.folder in kept), key=lambda one: one.value, default=None)
+        if best is not None:
+            mark_best(self._folder, best)
+        return best
 
     @property
     def iteration(self) -> int:
@@ -164,18 +171,25 @@ class Trainer:
 
     def policies(self) -> dict[str, Policy]:
         """Live policies by name; they share the weights that are trained."""
-        return seat(self.scenario, {name: actor.policy for name, actor in self.algorithm.actors().items()})
+        return live_policies(self.algorithm.config, self.algorithm.actors(), self.algorithm.leagues)
 
     def parameters(self) -> dict[str, int]:
         """How many parameters of each actor are trained, by policy name: the network's, or the adapter's."""
         return {name: sum(p.numel() for p in actor.parameters()) for name, actor in self.algorithm.actors().items()}
 
     def export(self, folder: str | Path) -> list[Path]:
-        """Save each learning policy as a folder `folder`/<name>: a network, or an adapter. The critic is in none."""
-        actors = self.algorithm.actors()
+        """Save each learning policy as a folder `folder`/<name>: a network, or an adapter. The critic is in none.
+
+        A league's members are written as folders of `folder`/<its name>.
+        """
+        policies, leagues = self.policies(), self.algorithm.leagues
         paths = [Path(folder) / name for name in learning_policies(self.scenario)]
         for path in paths:
-            actors[path.name].policy.export(path)
+            exporting: Any = policies[path.name]
+            exporting.export(path)
+        for name, league in leagues.items():
+            league_policy: Any = policies[name]
+            export_league(league_policy, league, Path(folder) / name)
         return paths
 
     def save(self) -> Path:
@@ -190,6 +204,7 @@ class Trainer:
             "tokens": algorithm.tokens,
             "time_s": self._elapsed,
             "learner": algorithm.learner.get_state(not_components=COMPONENT_METRICS_LOGGER),
+            "leagues": {name: league.get_state() for name, league in algorithm.leagues.items()},
             # Row order, episodes and schedules are addressed by (seed, iteration); only this stream has a state.
             "torch": torch.get_rng_state(),
             "scaler": algorithm.learner.scaler.state_dict(),
@@ -211,6 +226,8 @@ class Trainer:
             ) from error
         algorithm.rounds = state["iteration"]
         algorithm.env_steps, algorithm.turns, algorithm.tokens = state["env_steps"], state["turns"], state["tokens"]
+        for name, league in algorithm.leagues.items():
+            league.set_state(state["leagues"][name])
         self._elapsed = state["time_s"]
         torch.set_rng_state(state["torch"])
         if state.get("scaler"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from marl.errors import ScenarioError, StoreError
@@ -9,11 +11,15 @@ from marl.policies.api import APIPolicy
 from marl.policies.bases import Bases, policy_with
 from marl.policies.human import HumanPolicy
 from marl.policies.language_model import LanguageModelPolicy
+from marl.policies.league import LeaguePolicy
 from marl.policies.protocol import Policy
 from marl.policies.scripted import ScriptedPolicy
 from marl.scenario import load_attribute
 from marl.seeding import seed_of
-from marl.settings import APISettings, LanguageModelSettings, Scenario, ScriptedSettings
+from marl.settings import APISettings, LanguageModelSettings, LeagueSettings, Scenario, ScriptedSettings
+
+LEAGUE = "league.json"
+"""In the folder of an exported league: the folders of its `members`, and their `probabilities`."""
 
 
 def build_policies(
@@ -35,9 +41,36 @@ def build_policies(
             policies[name] = scripted_policy(name, settings)
         elif isinstance(settings, APISettings):
             policies[name] = APIPolicy(name, settings)
-        else:
+        elif not isinstance(settings, LeagueSettings):
             policies[name] = HumanPolicy(name)
+    for name, settings in scenario.policies.items():
+        if isinstance(settings, LeagueSettings):
+            policies[name] = _league(name, settings, scenario, seed, None if trained is None else Path(trained), policies)
     return policies
+
+
+def _league(
+    name: str,
+    settings: LeagueSettings,
+    scenario: Scenario,
+    seed: int,
+    trained: Path | None,
+    policies: Mapping[str, Policy],
+) -> LeaguePolicy:
+    """The league that training exported to `trained`; before any training, the policy that it starts from."""
+    if trained is None:
+        return LeaguePolicy(name, [policies[settings.of]], [1.0], scenario.seed)
+    folder = trained / name
+    if not (folder / LEAGUE).is_file():
+        raise StoreError(f"{trained} holds no league {name!r}; finish the training or export it there")
+    note = json.loads((folder / LEAGUE).read_text(encoding="utf-8"))
+    learner = scenario.model_copy(update={"policies": {settings.of: scenario.policies[settings.of]}})
+    bases = Bases(policies.values())
+    members = [
+        build_policies(learner, seed=seed, trained=folder / member, bases=bases)[settings.of]
+        for member in note["members"]
+    ]
+    return LeaguePolicy(name, members, note["probabilities"], scenario.seed)
 
 
 def scripted_policy(name: str, settings: ScriptedSettings) -> ScriptedPolicy:

@@ -14,7 +14,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from marl.errors import LearningError
-from marl.learning.checkpoint import best_checkpoint, read_best
+from marl.learning.checkpoint import Best, best_checkpoint, read_best
 from marl.learning.metrics import is_timed
 from marl.learning.task import GROUP
 from marl.learning.trainer import Trainer
@@ -359,7 +359,7 @@ def test_a_best_that_the_resumed_run_has_not_reached_yet_is_forgotten(
     state = run / "checkpoints" / "iteration_000002" / "state.pt"
     state.write_bytes(state.read_bytes()[:1000])
     with caplog.at_level(logging.WARNING), Trainer(scenario, run, resume=True) as trainer:
-        assert (trainer.iteration, read_best(run / "checkpoints")) == (1, None)
+        assert (trainer.iteration, read_best(run / "checkpoints")) == (1, Best(1, 1.0))
     assert "iteration_000002" in caplog.text
 
 
