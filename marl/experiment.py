@@ -161,9 +161,7 @@ def evaluate(
     return evaluation
 
 
-def analyze(
-    out: str | Path, *, checkpoint: Checkpoint = "last", on_progress: Progress = _quiet
-) -> dict[str, Any]:
+def analyze(out: str | Path, *, checkpoint: Checkpoint = "last", on_progress: Progress = _quiet) -> dict[str, Any]:
     """Play the tournament of trained, untrained and scripted policies; write the empirical game to analysis.json.
 
     `checkpoint` as in `policies_of`.

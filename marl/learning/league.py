@@ -1,9 +1,9 @@
 """Leagues in training: which past checkpoints there are, how often each is drawn, and the actors that play them.
 
-Fictitious self-play answers the average of the opponent's past policies: a uniform draw among its checkpoints (Heinrich,
-Lanctot, Silver, "Fictitious self-play in extensive-form games", ICML 2015). Prioritized fictitious self-play draws a
-member b with a probability in proportion to f(P[learner beats b]), here f(p) = (1 - p)^2: the hardest most often
-(Vinyals et al., "Grandmaster level in StarCraft II using multi-agent reinforcement learning", Nature 2019).
+Fictitious self-play answers the average of the opponent's past policies: a uniform draw among its checkpoints
+(Heinrich, Lanctot, Silver, "Fictitious self-play in extensive-form games", ICML 2015). Prioritized fictitious self-play
+draws a member b with a probability in proportion to f(P[learner beats b]), here f(p) = (1 - p)^2: the hardest most
+often (Vinyals et al., "Grandmaster level in StarCraft II using multi-agent reinforcement learning", Nature 2019).
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ def learning_policies(scenario: Scenario) -> dict[str, LanguageModelSettings]:
 def seat(scenario: Scenario, learners: Mapping[str, LanguageModelPolicy]) -> dict[str, Policy]:
     """Every seated policy by name: `learners` themselves, which change as they are trained, and the others.
 
-    Others that read a learner's base share it. A league plays with the learner until its members are seated. Raises LearningError when a person is seated: training would wait for
-    every answer.
+    Others that read a learner's base share it. A league plays with the learner until its members are seated. Raises
+    LearningError when a person is seated: training would wait for every answer.
     """
     seated = set(scenario.seats.values())
     leagues, others = {}, {}

@@ -18,7 +18,6 @@ from marl.learning.seating import seat
 from marl.policies import Policy
 from marl.policies.build import LEAGUE
 from marl.policies.league import LeaguePolicy
-from marl.settings import Scenario
 from marl.store import RunDirectory, write_atomically
 
 

@@ -45,7 +45,9 @@ def build_policies(
             policies[name] = HumanPolicy(name)
     for name, settings in scenario.policies.items():
         if isinstance(settings, LeagueSettings):
-            policies[name] = _league(name, settings, scenario, seed, None if trained is None else Path(trained), policies)
+            policies[name] = _league(
+                name, settings, scenario, seed, None if trained is None else Path(trained), policies
+            )
     return policies
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import TypeGuard
 
-from marl.policies.league import LeaguePolicy
 from marl.policies.language_model import LanguageModelPolicy, decide_with_one_model
+from marl.policies.league import LeaguePolicy
 from marl.policies.protocol import Policy
 from marl.types import Decision, View
 

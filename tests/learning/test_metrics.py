@@ -46,7 +46,7 @@ def test_what_was_played_is_given_and_what_cannot_be_used_is_named() -> None:
     assert [id(episode) for episode in played([*whole, broken], "evaluation")] == [id(episode) for episode in whole]
     with pytest.raises(LearningError, match="all 1 evaluation episodes failed; the first: boom"):
         played([broken], "evaluation")
-    with pytest.raises(LearningError, match="evaluation episode 5: .*nan"):
+    with pytest.raises(LearningError, match=r"evaluation episode 5: .*nan"):
         played([make_episode([], returns={"x": float("nan")}, index=5)], "evaluation")
 
 

@@ -74,5 +74,5 @@ def test_a_row_without_the_metric_is_no_value() -> None:
 def test_a_plateau_of_what_no_row_has_is_an_error_that_names_close_ones() -> None:
     rules = StopRules(StopSettings.model_validate({"plateau": {"metric": "losses/entropy"}}))
     rules.read({"iteration": 0, "evaluation/normal": 1.0})
-    with pytest.raises(LearningError, match="no metric 'losses/entropy'.*losses/entropy_action"):
+    with pytest.raises(LearningError, match=r"no metric 'losses/entropy'.*losses/entropy_action"):
         rules.read({"iteration": 1, "charts/episodic_return": 1.0, "losses/entropy_action": 0.5})
