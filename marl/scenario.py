@@ -100,7 +100,7 @@ def dump_scenario(scenario: Scenario) -> str:
     return yaml.safe_dump(scenario.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-_TAGS = {"EdgeList", "language_model", "network", "scripted", "human", "api"}
+_TAGS = {"EdgeList", "language_model", "network", "scripted", "human", "api", "league"}
 
 
 def _find(source: str | Path) -> Path:

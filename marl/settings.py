@@ -208,8 +208,22 @@ class APISettings(Settings):
         return self
 
 
+class LeagueSettings(Settings):
+    """Past checkpoints of the learning policy `of`, one of them for each episode; they are frozen.
+
+    Those of the newest `size` that were taken, the first before training, then one `every` so many iterations.
+    `uniform` draws any, `latest` takes the newest, `prioritized` draws those most that the learner loses against.
+    """
+
+    kind: Literal["league"]
+    of: str
+    every: int = Field(default=5, ge=1)
+    size: int = Field(default=8, ge=1)
+    sampling: Literal["uniform", "prioritized", "latest"] = "uniform"
+
+
 PolicySettings = Annotated[
-    LanguageModelSettings | NetworkSettings | ScriptedSettings | HumanSettings | APISettings,
+    LanguageModelSettings | NetworkSettings | ScriptedSettings | HumanSettings | APISettings | LeagueSettings,
     Field(discriminator="kind"),
 ]
 
@@ -235,6 +249,27 @@ class MirrorDescentSettings(Settings):
 AlgorithmName = Literal["reinforce", "ippo", "mappo", "coma", "magrpo", "selfplay_ppo", "dqn", "vdn", "qmix"]
 
 
+class PlateauSettings(Settings):
+    """`metric` has not become better by more than `min_delta` in its last `patience` values."""
+
+    metric: str = "evaluation/normal"
+    mode: Literal["max", "min"] = "max"
+    patience: int = Field(default=5, ge=1)
+    min_delta: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+
+
+class StopSettings(Settings):
+    """What ends training before `iterations`; the first rule that holds does.
+
+    `return_at_least` reads the periodic evaluation (mean payoff per agent), `time_s` the seconds of training.
+    """
+
+    return_at_least: float | None = Field(default=None, allow_inf_nan=False)
+    env_steps: int | None = Field(default=None, ge=1)
+    time_s: float | None = Field(default=None, gt=0)
+    plateau: PlateauSettings | None = None
+
+
 class TrainingSettings(Settings):
     """How the learning policies are trained; `marl.learning.presets` says what each algorithm is made of.
 
@@ -244,6 +279,7 @@ class TrainingSettings(Settings):
 
     algorithm: AlgorithmName = "mappo"
     iterations: int = Field(default=40, ge=1)
+    stop: StopSettings = StopSettings()
     episodes: int = Field(default=64, ge=1, description="episodes per iteration")
     epochs: int = Field(default=3, ge=1)
     minibatches: int = Field(default=2, ge=1)
@@ -264,6 +300,10 @@ class TrainingSettings(Settings):
     evaluate_every: int = Field(default=5, ge=1)
     evaluation_episodes: int = Field(default=64, ge=1)
     checkpoint_every: int = Field(default=10, ge=1)
+    checkpoints_kept: int = Field(
+        default=3, ge=1, description="the newest ones; the best by evaluation stays beside them"
+    )
+    loggers: list[Literal["wandb", "mlflow"]] = Field(default=[], description="where metrics go too, besides the run")
     env_runners: int = Field(default=0, ge=0)
     silent_twin: bool = Field(default=True, description="`marl run` also trains the same policies with the channel off")
 
@@ -310,6 +350,18 @@ class Scenario(Settings):
         unknown = sorted(set(self.seats.values()) - set(self.policies))
         if unknown:
             raise ValueError(f"seats name policies {unknown} that `policies` lacks; it has {sorted(self.policies)}")
+        return self
+
+    @model_validator(mode="after")
+    def _leagues_have_a_learner(self) -> Scenario:
+        seated = set(self.seats.values())
+        learning = {name for name, policy in self.policies.items() if getattr(policy, "learn", False)} & seated
+        for name, policy in self.policies.items():
+            if isinstance(policy, LeagueSettings) and name in seated and policy.of not in learning:
+                raise ValueError(
+                    f"policies.{name}: a league needs a seated policy that learns; given: of: {policy.of!r}, "
+                    f"those that learn on a seat here: {sorted(learning)}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -190,9 +190,9 @@ def metrics(play: ArrayPlay) -> dict[str, float]:
     return {
         "charts/episodic_return": float(play.returns.mean()),
         "charts/episodic_length": float(play.lengths.mean()),
-        "episodes_failed": 0,
-        "parse_failures": 0,
-        "failed_calls": 0,
+        "charts/episodes_failed": 0,
+        "charts/parse_failures": 0,
+        "charts/failed_calls": 0,
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from marl.errors import ScenarioError, StoreError
@@ -9,18 +11,34 @@ from marl.policies.api import APIPolicy
 from marl.policies.bases import Bases, policy_with
 from marl.policies.human import HumanPolicy
 from marl.policies.language_model import LanguageModelPolicy
+from marl.policies.league import LeaguePolicy
 from marl.policies.network import network_policy
 from marl.policies.protocol import Policy
 from marl.policies.scripted import ScriptedPolicy
 from marl.scenario import load_attribute
 from marl.seeding import seed_of
-from marl.settings import APISettings, LanguageModelSettings, NetworkSettings, Scenario, ScriptedSettings
+from marl.settings import (
+    APISettings,
+    LanguageModelSettings,
+    LeagueSettings,
+    NetworkSettings,
+    Scenario,
+    ScriptedSettings,
+)
+
+LEAGUE = "league.json"
+"""In the folder of an exported league: the folders of its `members`, and their `probabilities`."""
 
 
 def build_policies(
-    scenario: Scenario, *, seed: int, trained: str | Path | None = None, bases: Bases | None = None
+    scenario: Scenario,
+    *,
+    seed: int,
+    trained: str | Path | None = None,
+    bases: Bases | None = None,
+    only: Collection[str] | None = None,
 ) -> dict[str, Policy]:
-    """Every policy that the scenario names, by name.
+    """Every policy that the scenario names, or those among them that are named in `only`, by name.
 
     With `trained`, a folder that holds `<policy name>/` for every learning policy, these take their weights from there.
     LoRA policies and language models that do not learn share what is in memory, in `bases` too; an untrained adapter
@@ -29,7 +47,8 @@ def build_policies(
     """
     policies: dict[str, Policy] = {}
     bases = Bases() if bases is None else bases
-    for name, settings in scenario.policies.items():
+    wanted = {name: settings for name, settings in scenario.policies.items() if only is None or name in only}
+    for name, settings in wanted.items():
         folder = _folder(name, trained) if trained is not None and getattr(settings, "learn", False) else None
         if isinstance(settings, LanguageModelSettings):
             policies[name] = _language_model(name, settings, model_seed(seed, name), folder, bases)
@@ -39,9 +58,37 @@ def build_policies(
             policies[name] = scripted_policy(name, settings)
         elif isinstance(settings, APISettings):
             policies[name] = APIPolicy(name, settings)
-        else:
+        elif not isinstance(settings, LeagueSettings):
             policies[name] = HumanPolicy(name)
+    for name, settings in wanted.items():
+        if isinstance(settings, LeagueSettings):
+            policies[name] = _league(
+                name, settings, scenario, seed, None if trained is None else Path(trained), policies
+            )
     return policies
+
+
+def _league(
+    name: str,
+    settings: LeagueSettings,
+    scenario: Scenario,
+    seed: int,
+    trained: Path | None,
+    policies: Mapping[str, Policy],
+) -> LeaguePolicy:
+    """The league that training exported to `trained`; before any training, the policy that it starts from."""
+    if trained is None:
+        return LeaguePolicy(name, [policies[settings.of]], [1.0], scenario.seed)
+    folder = trained / name
+    if not (folder / LEAGUE).is_file():
+        raise StoreError(f"{trained} holds no league {name!r}; finish the training or export it there")
+    note = json.loads((folder / LEAGUE).read_text(encoding="utf-8"))
+    bases, of = Bases(policies.values()), [settings.of]
+    members = [
+        build_policies(scenario, seed=seed, trained=folder / member, bases=bases, only=of)[settings.of]
+        for member in note["members"]
+    ]
+    return LeaguePolicy(name, members, note["probabilities"], scenario.seed)
 
 
 def scripted_policy(name: str, settings: ScriptedSettings) -> ScriptedPolicy:

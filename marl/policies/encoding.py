@@ -85,7 +85,10 @@ class Encoding:
 
     @classmethod
     def of(cls, scenario: Scenario, policy: str) -> Encoding:
-        """For `policy` in this scenario. Raises ScenarioError where messages are free text."""
+        """For `policy` in this scenario, whose past checkpoints may sit there too, in a league.
+
+        Raises ScenarioError where messages are free text.
+        """
         if talks(scenario) and scenario.channel.vocabulary is None:
             raise ScenarioError(
                 f"policies.{policy} is a network, which can neither say nor hear free text; list the messages in "
@@ -93,7 +96,8 @@ class Encoding:
             )
         env = make_env(scenario)
         agents = tuple(env.possible_agents)
-        seats = tuple(agent for agent in agents if scenario.seats[agent] == policy) or agents
+        leagues = {name for name, given in scenario.policies.items() if getattr(given, "of", None) == policy}
+        seats = tuple(agent for agent in agents if scenario.seats[agent] in {policy, *leagues}) or agents
         return cls(alphabet(scenario), seats, {agent: env.observation_space(agent) for agent in agents})
 
     @cached_property

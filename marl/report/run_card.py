@@ -7,7 +7,7 @@ from typing import Any
 
 from marl.report import formats
 from marl.report.inputs import RunInputs
-from marl.settings import APISettings, LanguageModelSettings, NetworkSettings, Scenario
+from marl.settings import APISettings, LanguageModelSettings, LeagueSettings, NetworkSettings, Scenario
 
 _KNOWN = {"seed", "command", "status", "versions", "parameters", "model", "started", "finished", "duration_s"}
 
@@ -77,6 +77,8 @@ def _models(scenario: Scenario) -> str:
             names[name] = f"{policy.activation} network of {' and '.join(map(str, policy.hidden))} units ({name})"
         elif isinstance(policy, APISettings):
             names[name] = f"{policy.model} at {policy.base_url} ({name})"
+        elif isinstance(policy, LeagueSettings):
+            names[name] = f"past checkpoints of {policy.of} ({name})"
     return ", ".join(names.values())
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from marl.errors import LearningError
-from marl.learning.algorithm import episode_metrics
 from marl.learning.array_batch import array_columns
 from marl.learning.array_sampling import ArraySampler, metrics, turns
 from marl.learning.batch import CRITIC, column_batch
 from marl.learning.features import critic_layout
+from marl.learning.metrics import episode_metrics
 from marl.learning.seating import learning_policies
 from marl.learning.task import Task
 from marl.policies import build_policies

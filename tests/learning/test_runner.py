@@ -10,6 +10,7 @@ from api_server import legal, serving
 from marl.errors import ModelError
 from marl.learning.algorithm import MultiAgentPPO
 from marl.learning.config import PPOConfig
+from marl.learning.metrics import is_timed
 from marl.learning.runner import EpisodeRunner
 from marl.learning.task import Task
 from marl.scenario import load_scenario
@@ -43,7 +44,7 @@ def test_training_on_two_actors_is_training_here(ray_of_two: None) -> None:
         algorithm = MultiAgentPPO(PPOConfig.for_scenario(scenario))
         algorithm.train()
         algorithm.train()
-        rows.append({key: value for key, value in algorithm.row.items() if not key.startswith("time")})
+        rows.append({key: value for key, value in algorithm.row.items() if not is_timed(key)})
         weights.append([p.detach().clone() for p in algorithm.learner.module["hunter"].parameters()])
         algorithm.stop()
     assert rows[0] == rows[1]
@@ -60,7 +61,7 @@ def test_adapters_on_two_actors_are_trained_as_here(ray_of_two: None) -> None:
         algorithm = MultiAgentPPO(PPOConfig.for_scenario(scenario))
         algorithm.train()
         algorithm.train()
-        rows.append({key: value for key, value in algorithm.row.items() if not key.startswith("time")})
+        rows.append({key: value for key, value in algorithm.row.items() if not is_timed(key)})
         actors = algorithm.actors().values()
         weights.append([p.detach().clone() for actor in actors for p in actor.parameters()])
         algorithm.stop()
