@@ -68,7 +68,7 @@ def n_step_rewards(rewards: Tensor, mask: Tensor, *, n: int, gamma: float) -> tu
         real = mask[:, ahead:]
         total[:, : length - ahead] += gamma**ahead * torch.where(real, rewards[:, ahead:], 0.0)
         steps[:, : length - ahead] += real
-    return torch.where(mask, total, 0.0), steps * mask
+    return total, steps
 
 
 def q_loss(values: Tensor, targets: Tensor, mask: Tensor, *, delta: float = 1.0) -> Tensor:
