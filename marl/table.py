@@ -157,7 +157,7 @@ class Table:
                 log_probs=decision.log_probs,
                 inputs=decision.inputs,
                 features=self._features(agent, view.observation),
-                state=np.asarray(env.state(), dtype=np.float32).ravel(),
+                state=self._state(),
                 heard=tuple(i for i, message in enumerate(env.messages) if id(message) in heard),
                 said=tuple(range(len(env.messages))),
                 failure=decision.failure,
@@ -170,6 +170,13 @@ class Table:
 
     def _features(self, agent: str, observation: Any) -> np.ndarray:
         return flat_observation(self.env.unwrapped.observation_space(agent), observation)
+
+    def _state(self) -> np.ndarray:
+        """[S]; empty for an env without `state()`, which everything but a centralized critic can do without."""
+        try:
+            return np.asarray(self.env.state(), dtype=np.float32).ravel()
+        except NotImplementedError:
+            return np.zeros(0, np.float32)
 
     def _advance(self, moves: Mapping[str, tuple[int | None, str | None]]) -> None:
         env = self.env
@@ -219,4 +226,4 @@ class Table:
         """Keep what the env shows where it cuts the agent off: learning needs its value."""
         seen = self.env.observe(agent) if isinstance(self.env, AECEnv) else self._observations[agent]
         turn.next_features = self._features(agent, seen["observation"])
-        turn.next_state = np.asarray(self.env.state(), dtype=np.float32).ravel()
+        turn.next_state = self._state()

@@ -94,9 +94,17 @@ def _parameters(held: Any) -> str:
     return formats.count(held) if held is not None else ""
 
 
+_CRITICS = {
+    "mappo": "centralized critic",
+    "coma": "centralized critic of joint actions",
+    "ippo": "independent critics",
+    "reinforce": "independent critics",
+}
+
+
 def _algorithm(scenario: Scenario) -> str:
     training = scenario.training
-    critic = "centralized critic" if training.algorithm == "mappo" else "independent critics"
+    critic = _CRITICS.get(training.algorithm, "no critic")
     steps = f"learning rate {training.lr:g}, {training.epochs} epochs, clip {training.clip:g}"
     return f"{training.algorithm.upper()} with {critic}, {steps}"
 
