@@ -246,6 +246,15 @@ class MirrorDescentSettings(Settings):
     step_size: float = Field(default=0.1, gt=0)
 
 
+class ReferenceSettings(Settings):
+    """What leaving the reference policy costs: `coefficient` a nat and turn. With `target` it is adapted, so that the
+    divergence comes to so many nats a turn. The reference is the base of a policy with lora.
+    """
+
+    coefficient: float = Field(default=0.1, ge=0)
+    target: float | None = Field(default=None, gt=0)
+
+
 AlgorithmName = Literal["reinforce", "ippo", "mappo", "coma", "magrpo", "selfplay_ppo", "dqn", "vdn", "qmix"]
 
 
@@ -293,6 +302,7 @@ class TrainingSettings(Settings):
     group: int = Field(default=4, ge=2, description="magrpo: episodes that share the env's seed and are compared")
     role_decay: float = Field(default=0.95, ge=0, lt=1, description="selfplay_ppo: memory of each role's mean return")
     mirror_descent: MirrorDescentSettings = MirrorDescentSettings()
+    reference: ReferenceSettings | None = None
     action_entropy: tuple[float, float] = (0.05, 0.0)
     message_entropy: tuple[float, float] = (0.0, 0.0)
     grad_clip: float = Field(default=1.0, gt=0)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Generic, TypeVar
 
 import torch
 from ray.rllib.core.rl_module.multi_rl_module import MultiRLModule
 from ray.rllib.core.rl_module.torch import TorchRLModule
-from torch import Tensor
+from torch import Tensor, nn
 
+from marl.errors import LearningError
 from marl.learning.features import Columns
 from marl.models import RowLogProbs
 from marl.policies import LanguageModelPolicy, NetworkPolicy
@@ -54,6 +55,12 @@ class ActorModule(TorchRLModule, Generic[Rows]):
     def read(self, rows: Rows) -> RowLogProbs:
         """Log-probabilities and entropies of rows as the weights are now, in the way of this policy."""
 
+    def read_reference(self, rows: Rows) -> RowLogProbs:
+        """The same under the reference policy, without gradient. Raises LearningError where there is none in memory."""
+        raise LearningError(
+            f"policy {self.policy.name!r} has no reference in memory; that is the base of a language model with lora"
+        )
+
     def pass_key(self) -> Hashable:
         """Rows of actors with the same key can go through one pass of `read`."""
         return id(self)
@@ -82,3 +89,22 @@ def recorded(columns: Columns) -> tuple[Tensor, Tensor]:
     log_probs = torch.as_tensor(columns["log_probs"])
     mask = torch.arange(log_probs.shape[1]) < torch.as_tensor(columns["log_prob_length"]).unsqueeze(-1)
     return log_probs, mask
+
+
+@torch.no_grad()
+def read_all(
+    actor: ActorModule[Rows], rows: Rows, tokens: int, read: Callable[[Rows], RowLogProbs] | None = None
+) -> RowLogProbs:
+    """All T rows by `actor.read`, or `read`, about `tokens` tokens at a time and without gradient."""
+    pieces = actor.pieces(rows, tokens)
+    results = [(read or actor.read)(actor.take(rows, piece)) for piece in pieces]
+    order = torch.cat(pieces).argsort()
+    log_probs, mask, entropy = (
+        _stacked([getattr(result, name) for result in results], 0.0)[order] for name in ("log_probs", "mask", "entropy")
+    )
+    return RowLogProbs(log_probs, mask, entropy, _stacked([result.table for result in results], -torch.inf)[order])
+
+
+def _stacked(parts: Sequence[Tensor], padding: float) -> Tensor:
+    width = max(part.shape[1] for part in parts)
+    return torch.cat([nn.functional.pad(part, (0, width - part.shape[1]), value=padding) for part in parts])

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from marl.learning import objectives
 from marl.learning.critic import CriticModule
+from marl.learning.features import Columns
 from marl.settings import TrainingSettings
 
 
@@ -155,6 +156,24 @@ def role(given: Given) -> Estimate:
     roles = paths.grid(columns["agent"])[:, 0]
     gained, baselines = objectives.role_advantages(found[:, 0], roles, given.baselines, decay=given.training.role_decay)
     return Estimate(gained[columns["trajectory"]], baselines=baselines)
+
+
+def joint_table(policies: Mapping[str, Columns], tables: Mapping[str, Tensor], legal: Tensor) -> Tensor:
+    """All policies' log-probabilities of all options in the critic's numbers, [T, A], beside its rows `legal` [T, A].
+
+    `tables`: each policy's own, by output for a network, and by the option's place for a language model, whose columns
+    have the critic's number of each (`option_number`).
+    """
+    table = torch.full(legal.shape, -torch.inf, device=legal.device)
+    for name, own in policies.items():
+        rows, given = torch.as_tensor(own["row"], device=legal.device), tables[name].to(table.dtype)
+        if "option_number" not in own:
+            table[rows, : given.shape[1]] = given
+        else:
+            numbers = torch.as_tensor(own["option_number"], device=legal.device)
+            row, place = given.isfinite().nonzero(as_tuple=True)
+            table[rows[row], numbers[row, place]] = given[row, place]
+    return table
 
 
 ESTIMATES: dict[str, Callable[[Given], Estimate]] = {

@@ -17,14 +17,15 @@ from torch import Tensor
 
 from marl.errors import LearningError
 from marl.learning import objectives
-from marl.learning.actor import ActorModule, recorded
-from marl.learning.advantages import ESTIMATES
+from marl.learning.actor import ActorModule, read_all, recorded
+from marl.learning.advantages import ESTIMATES, joint_table
 from marl.learning.advantages import Given as Evidence
 from marl.learning.batch import CRITIC
 from marl.learning.critic import CriticModule
 from marl.learning.features import Columns
 from marl.learning.gradients import Given, Part, Shares, accumulate
 from marl.learning.presets import preset
+from marl.learning.reference import Reference, divergence
 from marl.learning.surrogates import SURROGATES
 from marl.seeding import stream
 
@@ -33,7 +34,8 @@ ITERATION = "iteration"
 """Key in `timesteps` under which the algorithm passes the 0-based iteration."""
 
 
-BASELINES = "role_baselines"
+BASELINES, PRICE = "role_baselines", "reference_coefficient"
+"""Keys of the learner's own state, beside RLlib's."""
 
 
 class PolicyGradientLearner(TorchLearner):
@@ -48,6 +50,8 @@ class PolicyGradientLearner(TorchLearner):
         super().build()
         self.preset = preset(self.config.scenario.training.algorithm)
         self.baselines = torch.zeros(len(self.config.layout.agents), device=self._device)
+        wanted = self.config.scenario.training.reference
+        self.reference = None if wanted is None else Reference(wanted)
         self._rows: dict[str, Any] = {}
         self._tables: dict[str, Tensor] = {}
         self._iteration = 0
@@ -80,11 +84,19 @@ class PolicyGradientLearner(TorchLearner):
         self._first_deviation = 0.0
         self._stepped = False
 
+    def after_gradient_based_update(self, *, timesteps: dict[str, Any]) -> None:
+        """Let the price of leaving the reference follow what this iteration measured."""
+        super().after_gradient_based_update(timesteps=timesteps)
+        if self.reference is not None and self._sums["reference_kl"]:
+            self._log("reference_coefficient", self.reference.coefficient)
+            self.reference.adapt(self._mean("reference_kl"))
+
     def _create_iterator_if_necessary(self, *, training_data: TrainingData, **_: Any) -> Iterator[MultiAgentBatch]:
         columns: dict[str, Columns] = {name: dict(batch) for name, batch in training_data.batch.policy_batches.items()}
         critic = {key: torch.as_tensor(value, device=self._device) for key, value in columns.pop(CRITIC).items()}
         self._take_in(columns)
-        advantages = self._estimate(critic, self._joint_table(columns, critic))
+        table = joint_table(columns, self._tables, critic["legal"]) if "legal" in critic else None
+        advantages = self._estimate(critic, table)
         actors = {name: self._actor_tensors(name, own, advantages) for name, own in columns.items()}
         yield from self._minibatches(actors)
         if self.critic is not None:
@@ -95,27 +107,12 @@ class PolicyGradientLearner(TorchLearner):
         actors = self._actors()
         self._rows = {name: actors[name].rows(own) for name, own in columns.items()}
         if self.preset.advantage == "counterfactual" or self.preset.surrogate == "mirror_descent":
-            with torch.no_grad():
-                self._tables = {name: _table(actors[name], rows, self._tokens) for name, rows in self._rows.items()}
+            read = {name: read_all(actors[name], rows, self._tokens) for name, rows in self._rows.items()}
+            self._tables = {name: result.table for name, result in read.items()}
 
     @property
     def _tokens(self) -> int:
         return self.config.scenario.training.tokens_a_batch
-
-    def _joint_table(self, columns: Mapping[str, Columns], critic: Mapping[str, Tensor]) -> Tensor | None:
-        """The policies' log-probabilities of all options in the critic's numbers, [T, A], where it tells them apart."""
-        if "legal" not in critic:
-            return None
-        table = torch.full(critic["legal"].shape, -torch.inf, device=self._device)
-        for name, own in columns.items():
-            rows, given = torch.as_tensor(own["row"]), self._tables[name]
-            numbers = own.get("option_number")
-            if numbers is None:
-                table[rows, : given.shape[1]] = given
-            else:
-                row, place = given.isfinite().nonzero(as_tuple=True)
-                table[rows[row.cpu()], torch.as_tensor(numbers)[row.cpu(), place.cpu()]] = given[row, place]
-        return table
 
     def _estimate(self, critic: dict[str, Tensor], table: Tensor | None = None) -> Tensor:
         """Advantages [T], 0 on artificial rows; adds `target` (normalized value targets), `learned` (which rows have
@@ -147,6 +144,9 @@ class PolicyGradientLearner(TorchLearner):
         }
         if self.preset.surrogate == "mirror_descent":
             tensors["old_table"] = self._tables[name]
+        if self.reference is not None:
+            actor = self._actors()[name]
+            tensors |= self.reference.columns(actor, self._rows[name], old.shape[1], self._tokens)
         return tensors
 
     def _minibatches(self, actors: dict[str, dict[str, Tensor]]) -> Iterator[MultiAgentBatch]:
@@ -239,6 +239,10 @@ class PolicyGradientLearner(TorchLearner):
             self._first_deviation = max(self._first_deviation, float(deviation))
         self._log("policy_loss", surrogate, shares.turns)
         loss = surrogate * shares.turns
+        if self.reference is not None:
+            left = divergence(part, given)
+            self._log("reference_kl", left, shares.turns)
+            loss = loss + self.reference.coefficient * shares.turns * left
         for kind, turns, share, ends in (
             ("action", ~part["talk"], shares.act, training.action_entropy),
             ("message", part["talk"], shares.talk, training.message_entropy),
@@ -263,10 +267,12 @@ class PolicyGradientLearner(TorchLearner):
         self._stepped = True
 
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
-        """With the roles' baselines, which are part of what the next iteration depends on."""
+        """With the roles' baselines and the reference's price, on which the next iteration depends."""
         state: dict[str, Any] = super().get_state(components, not_components=not_components, **kwargs)
         if self._check_component(BASELINES, components, not_components):
             state[BASELINES] = self.baselines.clone()
+        if self.reference is not None and self._check_component(PRICE, components, not_components):
+            state[PRICE] = self.reference.coefficient
         return state
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -274,16 +280,19 @@ class PolicyGradientLearner(TorchLearner):
         super().set_state(state)
         if BASELINES in state:
             self.baselines = state[BASELINES].to(self._device)
+        if PRICE in state and self.reference is not None:
+            self.reference.coefficient = float(state[PRICE])
 
     def _log(self, name: str, value: Tensor | float, weight: float = 1.0) -> None:
         self._sums[name].append((float(value.detach() if isinstance(value, Tensor) else value), weight))
 
+    def _mean(self, name: str) -> float:
+        values, weights = zip(*self._sums[name], strict=True)
+        return float(np.average(values, weights=weights))
+
     def report(self) -> dict[str, float]:
         """Means over the last update's minibatches: losses/* and first_ratio_deviation."""
-        row = {}
-        for name, logged in sorted(self._sums.items()):
-            values, weights = zip(*logged, strict=True)
-            row[f"losses/{name}"] = float(np.average(values, weights=weights))
+        row = {f"losses/{name}": self._mean(name) for name in sorted(self._sums) if self._sums[name]}
         row["first_ratio_deviation"] = self._first_deviation
         return row
 
@@ -294,15 +303,6 @@ def _checked(module_id: str, loss: Tensor) -> Tensor:
             f"the loss of module {module_id!r} is {float(loss)}; lower training.lr or look at the rewards"
         )
     return loss
-
-
-def _table(actor: ActorModule, rows: Any, tokens: int) -> Tensor:
-    """[T, O] log-probabilities of all options of T rows, read about `tokens` tokens at a time; -inf is padding."""
-    pieces = actor.pieces(rows, tokens)
-    tables = [actor.read(actor.take(rows, piece)).table for piece in pieces]
-    width = max(table.shape[1] for table in tables)
-    padded = [torch.nn.functional.pad(table, (0, width - table.shape[1]), value=-torch.inf) for table in tables]
-    return torch.cat(padded)[torch.cat(pieces).argsort()]
 
 
 def _batch(parts: dict[str, dict[str, Tensor]]) -> MultiAgentBatch:

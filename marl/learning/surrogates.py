@@ -31,7 +31,7 @@ def mirror_descent(part: Part, given: Given, training: TrainingSettings) -> Tens
 
     Raises LearningError for free text, whose options cannot be listed.
     """
-    old = _as_wide(part["old_table"], given.table.shape[-1])
+    old = as_wide(part["old_table"], given.table.shape[-1])
     legal = old.isfinite()
     if not bool(legal.any(-1).all()):
         raise LearningError(
@@ -50,8 +50,8 @@ def mirror_descent(part: Part, given: Given, training: TrainingSettings) -> Tens
     )
 
 
-def _as_wide(table: Tensor, width: int) -> Tensor:
-    """Rows of a pass have as many places as its longest list of options; those behind a row's own are -inf."""
+def as_wide(table: Tensor, width: int) -> Tensor:
+    """[T, O] -> [T, width], -inf behind: the rows of a pass have as many places as its longest list of options."""
     return nn.functional.pad(table, (0, width - table.shape[-1]), value=-torch.inf)
 
 

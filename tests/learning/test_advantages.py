@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from marl.learning.advantages import Given, Trajectories, counterfactual, gae, group, returns, role
+from marl.learning.advantages import Given, Trajectories, counterfactual, gae, group, joint_table, returns, role
 from marl.settings import TrainingSettings
 
 
@@ -113,3 +114,18 @@ def test_a_roles_baseline_follows_its_returns_and_is_taken_before_them() -> None
     assert estimate.advantages.tolist() == [0.0, 0.0, -1.0, 3.0]
     assert estimate.baselines is not None
     assert estimate.baselines.tolist() == [2.5, -1.5]
+
+
+def test_tables_of_networks_and_language_models_come_together_in_the_critics_numbers() -> None:
+    """Row 1 is a network's, rows 0 and 2 a language model's with options 3, 1 and 2 (padded)."""
+    policies = {
+        "net": {"row": np.array([1])},
+        "model": {"row": np.array([0, 2]), "option_number": np.array([[3, 1], [2, 0]])},
+    }
+    inf = -torch.inf
+    tables = {
+        "net": torch.tensor([[-1.0, -2.0, inf, inf]]),
+        "model": torch.tensor([[-3.0, -4.0], [0.0, inf]]),
+    }
+    table = joint_table(policies, tables, torch.ones(3, 4, dtype=torch.bool))
+    assert table.tolist() == [[inf, -4.0, inf, -3.0], [-1.0, -2.0, inf, inf], [inf, inf, 0.0, inf]]
