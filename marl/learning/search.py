@@ -115,17 +115,21 @@ def search(
     ensure_ray(settings.concurrent * (1 + runners))
     told = Told(len(folders), settings, on_progress)
     results = _tuner(settings, folders, runners, max(s.training.iterations for s in scenarios), told, out).fit()
-    for result in results:
-        if result.error is not None and result.config is not None:
-            cause = getattr(result.error, "cause", None) or result.error
-            RunDirectory(result.config["folder"]).update_run(
-                status="failed", ended=(str(cause).strip() or repr(cause)).splitlines()[-1]
-            )
+    for folder, result in zip(folders, results, strict=True):
+        if result.error is not None:
+            RunDirectory(folder).update_run(status="failed", ended=_why(result.error))
     rows = table(settings, values, folders)
     _write(out, rows)
     if all(row["status"] == "failed" for row in rows):
         raise LearningError(f"all {len(rows)} trials failed; the first: {rows[0]['ended']}")
     return rows
+
+
+def _why(error: Exception) -> str:
+    """The error itself; where Ray gives it as the text of a traceback, that ends with it."""
+    cause = getattr(error, "cause", None) or error
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    return lines[-1] if lines else repr(cause)
 
 
 def _tuner(
