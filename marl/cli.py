@@ -23,6 +23,7 @@ from marl.terminal import (
     print_analysis,
     print_ending,
     print_evaluation,
+    print_rows,
     print_scenarios,
     print_summary,
     print_usage,
@@ -173,6 +174,23 @@ def train(
         print_ending(console, RunDirectory(folder))
         print_usage(console, RunDirectory(folder))
         console.print(f"Trained policies: {folder / 'policies'}. Next: [bold]marl evaluate {folder}[/]")
+
+
+@app.command()
+def tune(
+    search: Annotated[Path, typer.Argument(help="A search file: scenario, space, metric; docs/scenarios.md has one.")],
+    out: OutOption = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the search in --out.")] = False,
+) -> None:
+    """Search over scenario fields with Ray Tune; every trial is a run directory."""
+    with _explained():
+        folder = out or RUNS / f"{search.stem}-{datetime.now():%Y%m%d-%H%M%S}"
+        with ProgressBars(console) as bars:
+            rows = experiment.tune(search, folder, resume=resume, on_progress=bars)
+        print_rows(console, [{k: v for k, v in row.items() if k not in {"status", "time_s"}} for row in rows])
+        console.print(
+            f"Results: {folder / 'results.csv'}. Next: [bold]marl evaluate {rows[0]['run']}[/]", soft_wrap=True
+        )
 
 
 @app.command()

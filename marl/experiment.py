@@ -61,6 +61,18 @@ def train(
     return run
 
 
+def tune(
+    file: str | Path, out: str | Path, *, resume: bool = False, on_progress: Progress = _quiet
+) -> list[dict[str, Any]]:
+    """Train every trial of the search `file`, each into a run directory `out`/trials/NUMBER; the results, best first.
+
+    They stand in `out`/results.csv and results.json too. With `resume`, go on with the search that is in `out`.
+    """
+    from marl.learning.search import search
+
+    return search(file, out, resume=resume, on_progress=lambda row: on_progress("tune", row))
+
+
 def check_trainable(scenario: Scenario) -> None:
     """Raise LearningError where a policy that learns starts from an int8 folder: rounded weights have no gradient."""
     from marl.models.quantize import is_int8

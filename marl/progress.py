@@ -74,12 +74,18 @@ class Step:
 
 
 class ProgressBars:
-    """Shows each step of a run, fed by `experiment`'s progress callback. `clock` gives seconds."""
+    """Shows each step of a run, fed by `experiment`'s progress callback; `clock` gives seconds.
 
-    def __init__(self, console: Console, scenario: Scenario, *, clock: Callable[[], float] = time.monotonic) -> None:
-        arms = len(scenario.evaluation.arms) + 2
+    Without a `scenario`, steps must say their total.
+    """
+
+    def __init__(
+        self, console: Console, scenario: Scenario | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        arms, self._iterations = (1, 1)
+        if scenario is not None:
+            arms, self._iterations = len(scenario.evaluation.arms) + 2, scenario.training.iterations
         self._totals = {"evaluate": arms, "report": 1}
-        self._iterations = scenario.training.iterations
         self._clock = clock
         self._steps: dict[str, Step] = {}
         self._lines = Lines(console, clock)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -70,6 +71,16 @@ def print_usage(console: Console, run: RunDirectory) -> None:
 def print_summary(console: Console, summary: str) -> None:
     """What the calls of one API policy came to."""
     console.print(f"API calls of {summary}", markup=False, highlight=False)
+
+
+def print_rows(console: Console, rows: list[Mapping[str, Any]]) -> None:
+    """Rows with the same keys as a table."""
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(
+            *(f"{v:.4g}" if isinstance(v, float) else "" if v is None else escape(str(v)) for v in row.values())
+        )
+    console.print(table)
 
 
 def print_ending(console: Console, run: RunDirectory) -> None:

@@ -72,6 +72,7 @@ class MultiAgentPPO(Algorithm):
         self.leagues = leagues_of(config.scenario)
         self._references: dict[str, dict[int, Any]] = {name: {} for name in self.leagues}
         self._let_join()
+        self._lost: list[int] = []
         self._here: EpisodeRunner | None = None
         if config.num_env_runners:
             self.env_runner_group = EnvRunnerGroup(config=config, local_env_runner=False)
@@ -105,7 +106,8 @@ class MultiAgentPPO(Algorithm):
         lineups = {name: league.lineup() for name, league in self.leagues.items()}
         if self._here is None:
             lineups = {name: stored(lineup, self._references[name]) for name, lineup in lineups.items()}
-            return play_on(self.env_runner_group, task, self.meters, weights=self._weights(), lineups=lineups)
+            asked = {"weights": self._weights(), "lineups": lineups}
+            return play_on(self.env_runner_group, task, self.meters, on_lost=self._lost.append, **asked)
         return self._here.sample(task=task, lineups=lineups).episodes()
 
     def _let_join(self) -> None:
@@ -152,7 +154,7 @@ class MultiAgentPPO(Algorithm):
             **sample.metrics,
             **throughput(sample.turns, sample.tokens, learned - start),
             "charts/learning_rate": self._learning_rate(),
-            "charts/env_runners_lost": self._runners_lost(),
+            "charts/env_runners_lost": len(self._lost),
             **self.learner.report(),
             **{name: value for league in self.leagues.values() for name, value in league.report().items()},
             "time/sample": sampled - start,
@@ -196,7 +198,3 @@ class MultiAgentPPO(Algorithm):
         """The actors' learning rate as their optimizers have it now; all actors have the same."""
         ((_, optimizer), *_) = self.learner.get_optimizers_for_module(next(iter(self.actors())))
         return float(optimizer.param_groups[0]["lr"])
-
-    def _runners_lost(self) -> int:
-        """Env runners that died and were replaced since training began here; their episodes were played again."""
-        return self.env_runner_group.num_remote_worker_restarts() if self._here is None else 0
