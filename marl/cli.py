@@ -8,20 +8,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
 from marl import experiment
 from marl.errors import ParleyError
+from marl.progress import ProgressBars
 from marl.scenario import load_scenario
 from marl.settings import Scenario
 from marl.store import RunDirectory
 from marl.terminal import (
-    ProgressBars,
     print_analysis,
+    print_ending,
     print_evaluation,
+    print_rows,
     print_scenarios,
     print_summary,
     print_usage,
@@ -48,6 +50,9 @@ ModelOption = Annotated[
     str | None, typer.Option("--model", help="Language model of every seat: nano, scratch, a folder or a hub name.")
 ]
 RunnersOption = Annotated[int | None, typer.Option("--env-runners", help="Ray actors that sample; 0 = here.", min=0)]
+CheckpointOption = Annotated[
+    Literal["last", "best"], typer.Option("--checkpoint", help="The policies as training left them, or at their best.")
+]
 PolicyOption = Annotated[
     str | None, typer.Option("--policy", help="The trained policy's name; not needed where the run trained one.")
 ]
@@ -166,28 +171,46 @@ def train(
                 experiment.train(settings, folder, resume=resume, on_progress=bars, command=_command())
         except KeyboardInterrupt:
             _how_to_go_on("train", scenario, folder)
+        print_ending(console, RunDirectory(folder))
         print_usage(console, RunDirectory(folder))
         console.print(f"Trained policies: {folder / 'policies'}. Next: [bold]marl evaluate {folder}[/]")
 
 
 @app.command()
-def evaluate(run: RunPath, env_runners: RunnersOption = 0) -> None:
+def tune(
+    search: Annotated[Path, typer.Argument(help="A search file: scenario, space, metric; docs/scenarios.md has one.")],
+    out: OutOption = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the search in --out.")] = False,
+) -> None:
+    """Search over scenario fields with Ray Tune; every trial is a run directory."""
+    with _explained():
+        folder = out or RUNS / f"{search.stem}-{datetime.now():%Y%m%d-%H%M%S}"
+        with ProgressBars(console) as bars:
+            rows = experiment.tune(search, folder, resume=resume, on_progress=bars)
+        print_rows(console, [{k: v for k, v in row.items() if k not in {"status", "time_s"}} for row in rows])
+        console.print(
+            f"Results: {folder / 'results.csv'}. Next: [bold]marl evaluate {rows[0]['run']}[/]", soft_wrap=True
+        )
+
+
+@app.command()
+def evaluate(run: RunPath, env_runners: RunnersOption = 0, checkpoint: CheckpointOption = "last") -> None:
     """Play every arm of a run on the same seeds: normal, channel off, scrambled, and the controls."""
     with _explained():
         directory = RunDirectory(run)
         with ProgressBars(console, directory.scenario()) as bars:
-            evaluation = experiment.evaluate(run, env_runners=env_runners or 0, on_progress=bars)
+            evaluation = experiment.evaluate(run, env_runners=env_runners or 0, checkpoint=checkpoint, on_progress=bars)
         print_evaluation(console, evaluation)
         print_usage(console, directory)
 
 
 @app.command()
-def analyze(run: RunPath) -> None:
+def analyze(run: RunPath, checkpoint: CheckpointOption = "last") -> None:
     """Play the tournament and solve the empirical game: equilibria, regret, price of anarchy."""
     with _explained():
         directory = RunDirectory(run)
         with ProgressBars(console, directory.scenario()) as bars:
-            analysis = experiment.analyze(run, on_progress=bars)
+            analysis = experiment.analyze(run, checkpoint=checkpoint, on_progress=bars)
         print_analysis(console, analysis)
         print_usage(console, directory)
 

@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from marl.errors import LearningError, StoreError
+from marl.errors import LearningError, ParleyError, StoreError
 from marl.seeding import seed_of, stream
 from marl.settings import ChannelSettings, LanguageModelSettings, Scenario, ScriptedSettings
 from marl.store import RunDirectory
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from marl.types import Episode
 
 TWIN = "silent_twin"
+Checkpoint = Literal["last", "best"]
 Progress = Callable[[str, Mapping[str, Any]], None]
 
 
@@ -35,7 +36,8 @@ def train(
     """Train the learning seats of `scenario` and export their policies into the run directory `out`.
 
     With `resume`, go on from the newest whole checkpoint in `out`; the scenario is then read from there. `on_progress`
-    gets ("train", metrics row) after each iteration. On Ctrl-C a checkpoint is saved before KeyboardInterrupt goes on.
+    gets ("train", metrics row) before training and after each iteration. On Ctrl-C a checkpoint is saved before
+    KeyboardInterrupt goes on. run.json then says how training `ended`.
     """
     from marl.learning.trainer import Trainer
 
@@ -45,15 +47,30 @@ def train(
     run.update_run(status="training", parameters=trainer.parameters())
     try:
         with metering(run, "train", trainer.algorithm.meters):
-            trainer.run(on_iteration=lambda row: on_progress("train", row))
+            closing = trainer.run(on_iteration=lambda row: on_progress("train", row))
         trainer.export(run.path / "policies")
     except KeyboardInterrupt:
         run.update_run(status="interrupted")
         raise
+    except ParleyError as error:
+        run.update_run(status="failed", ended=f"{type(error).__name__}: {error}")
+        raise
     finally:
         trainer.close()
-    run.update_run(status="trained")
+    run.update_run(status="trained", ended=closing["reason"])
     return run
+
+
+def tune(
+    file: str | Path, out: str | Path, *, resume: bool = False, on_progress: Progress = _quiet
+) -> list[dict[str, Any]]:
+    """Train every trial of the search `file`, each into a run directory `out`/trials/NUMBER; the results, best first.
+
+    They stand in `out`/results.csv and results.json too. With `resume`, go on with the search that is in `out`.
+    """
+    from marl.learning.search import search
+
+    return search(file, out, resume=resume, on_progress=lambda row: on_progress("tune", row))
 
 
 def check_trainable(scenario: Scenario) -> None:
@@ -74,8 +91,17 @@ def silent(scenario: Scenario) -> Scenario:
     return scenario.model_copy(update={"channel": channel})
 
 
-def policies_of(run: RunDirectory, fixed: Mapping[str, Policy] | None = None) -> dict[str, Policy]:
-    """The run's trained policies, by policy name; the others as the scenario names them, or those of `fixed`."""
+def policies_of(
+    run: RunDirectory, fixed: Mapping[str, Policy] | None = None, *, checkpoint: Checkpoint = "last"
+) -> dict[str, Policy]:
+    """The run's trained policies, by policy name; the others as the scenario names them, or those of `fixed`.
+
+    The trained ones are as the `last` iteration left them, or as they were at the `best` periodic evaluation.
+    """
+    if checkpoint == "best":
+        from marl.learning.trained import best_policies
+
+        return best_policies(run) | _kept(fixed)
     folder = run.path / "policies"
     if not folder.is_dir():
         raise StoreError(
@@ -97,21 +123,33 @@ def _build(scenario: Scenario, fixed: Mapping[str, Policy] | None, trained: Path
     from marl.policies import build_policies
     from marl.policies.bases import Bases
 
-    kept = {name: policy for name, policy in (fixed or {}).items() if not policy.trainable}
-    new = {name: settings for name, settings in scenario.policies.items() if name not in kept}
-    rest, bases = scenario.model_copy(update={"policies": new}), Bases((fixed or {}).values())
-    return kept | build_policies(rest, seed=scenario.seed, trained=trained, bases=bases)
+    kept = _kept(fixed)
+    new, bases = [name for name in scenario.policies if name not in kept], Bases((fixed or {}).values())
+    return kept | build_policies(scenario, seed=scenario.seed, trained=trained, bases=bases, only=new)
 
 
-def evaluate(out: str | Path, *, env_runners: int = 0, on_progress: Progress = _quiet) -> dict[str, Any]:
-    """Play every arm of the run on the same seeds, with controls beside it; writes evaluation.json and the episodes."""
+def _kept(fixed: Mapping[str, Policy] | None) -> dict[str, Policy]:
+    """Those that are the same in every run; a league is not, although it never learns."""
+    from marl.policies.league import LeaguePolicy
+
+    fixed = fixed or {}
+    return {name: p for name, p in fixed.items() if not p.trainable and not isinstance(p, LeaguePolicy)}
+
+
+def evaluate(
+    out: str | Path, *, env_runners: int = 0, checkpoint: Checkpoint = "last", on_progress: Progress = _quiet
+) -> dict[str, Any]:
+    """Play every arm of the run on the same seeds, with controls beside it; writes evaluation.json and the episodes.
+
+    `checkpoint` as in `policies_of`, for the silent twin too; evaluation.json says which.
+    """
     from marl.communication import audit
     from marl.evaluation import evaluate_arms
     from marl.learning.sampling import sampler
     from marl.policies import meters
 
     run = RunDirectory(out)
-    scenario, policies = run.scenario(), policies_of(run)
+    scenario, policies = run.scenario(), policies_of(run, checkpoint=checkpoint)
     with metering(run, "evaluate", meters(policies.values())), sampler(env_runners) as play_with:
 
         def player(setting: Scenario, policies: Mapping[str, Policy], name: str) -> Callable[..., list[Episode]]:
@@ -124,18 +162,21 @@ def evaluate(out: str | Path, *, env_runners: int = 0, on_progress: Progress = _
         controls = {"untrained": player(scenario, untrained_policies(scenario, policies), "untrained")}
         if run.has(TWIN):
             twin = RunDirectory(run.path / TWIN)
-            controls[TWIN] = player(twin.scenario(), policies_of(twin, policies), TWIN)
+            controls[TWIN] = player(twin.scenario(), policies_of(twin, policies, checkpoint=checkpoint), TWIN)
         trained = player(scenario, policies, "normal")
         evaluation, episodes = evaluate_arms(scenario, trained, controls)
-    evaluation = audit(evaluation, episodes)
+    evaluation = audit(evaluation, episodes) | {"checkpoint": checkpoint}
     for arm, played in episodes.items():
         run.write_episodes(arm, played)
     run.write_json("evaluation.json", evaluation)
     return evaluation
 
 
-def analyze(out: str | Path, *, on_progress: Progress = _quiet) -> dict[str, Any]:
-    """Play the tournament of trained, untrained and scripted policies; write the empirical game to analysis.json."""
+def analyze(out: str | Path, *, checkpoint: Checkpoint = "last", on_progress: Progress = _quiet) -> dict[str, Any]:
+    """Play the tournament of trained, untrained and scripted policies; write the empirical game to analysis.json.
+
+    `checkpoint` as in `policies_of`.
+    """
     from marl.evaluation import play_tournament
     from marl.games import EmpiricalGame, summarize
     from marl.policies import meters
@@ -143,7 +184,7 @@ def analyze(out: str | Path, *, on_progress: Progress = _quiet) -> dict[str, Any
 
     run = RunDirectory(out)
     scenario = run.scenario()
-    policies = policies_of(run)
+    policies = policies_of(run, checkpoint=checkpoint)
     strategies = seat_strategies(scenario, policies, untrained_policies(scenario, policies))
     seed = seed_of(scenario.seed, "tournament")
 
@@ -161,6 +202,7 @@ def analyze(out: str | Path, *, on_progress: Progress = _quiet) -> dict[str, Any
     analysis = summarize(
         game, learned, confidence=scenario.evaluation.confidence, rng=stream(scenario.seed, "bootstrap", "analysis")
     )
+    analysis["checkpoint"] = checkpoint
     run.write_json("analysis.json", analysis)
     return analysis
 

@@ -24,6 +24,7 @@ def play(
     intervention: str | None = None,
     pool: Mapping[str, Sequence[str]] | None = None,
     group: int = 64,
+    copies: int = 1,
     on_step: Callable[[Episode], None] | None = None,
 ) -> list[Episode]:
     """Play the episodes numbered `indices` and return their records in that order.
@@ -32,6 +33,7 @@ def play(
     Every random stream is addressed by (`seed`, episode number), and episodes are stepped in lockstep groups of
     `group`, so that an episode depends on its group's numbers and not on who else plays. `intervention` replaces
     the scenario's ("none", "off", "scrambled"); `pool` holds the texts that scrambled messages are drawn from.
+    `copies` consecutive episodes begin in one situation (their envs have one seed) and differ in what agents draw.
     `on_step` is called with each episode after each of its steps.
     An env that raises makes its episode a recorded failure (`outcome == "failed"`, `error`); the others go on.
     """
@@ -42,7 +44,7 @@ def play(
         chunk = indices[start : start + group]
         while len(tables) < len(chunk):
             tables.append(Table(scenario, intervention=intervention, pool=pool))
-        episodes += _play_group(scenario, seating, tables[: len(chunk)], chunk, seed, on_step)
+        episodes += _play_group(scenario, seating, tables[: len(chunk)], chunk, seed, copies, on_step)
     return episodes
 
 
@@ -59,10 +61,11 @@ def _play_group(
     tables: Sequence[Table],
     indices: Sequence[int],
     seed: int,
+    copies: int,
     on_step: Callable[[Episode], None] | None,
 ) -> list[Episode]:
     for table, index in zip(tables, indices, strict=True):
-        table.open_record(seed, index)
+        table.open_record(seed, index, index // copies)
         _guarded(table, table.begin)
     try:
         while True:

@@ -43,6 +43,31 @@ def load_attribute(entry: str, key: str) -> Any:
     return target
 
 
+def make_env(scenario: Scenario) -> Any:
+    """The scenario's PettingZoo env as it is, without a channel.
+
+    Raises ScenarioError where its maker refuses the arguments, or where it is not PettingZoo or does not fit the seats.
+    """
+    from pettingzoo import AECEnv, ParallelEnv
+
+    maker = load_attribute(scenario.env.entry, "env.entry")
+    try:
+        env = maker(**scenario.env.kwargs)
+    except (TypeError, ValueError) as error:
+        raise ScenarioError(f"env.kwargs: {scenario.env.entry} refuses {scenario.env.kwargs}: {error}") from error
+    except ImportError as error:
+        raise ScenarioError(f"env.entry: {scenario.env.entry} cannot be made here: {error}") from error
+    if not isinstance(env, ParallelEnv | AECEnv):
+        raise ScenarioError(
+            f"env.entry: {scenario.env.entry} returns {type(env).__name__}, "
+            "which is not a PettingZoo ParallelEnv or AECEnv"
+        )
+    agents = list(env.possible_agents)
+    if set(agents) != set(scenario.seats):
+        raise ScenarioError(f"seats: name exactly the env's agents {agents}; given: {sorted(scenario.seats)}")
+    return env
+
+
 def load_scenario(source: str | Path, overrides: Sequence[str] = ()) -> Scenario:
     """Read a packaged scenario by name, or any YAML file by path, apply `key=value` overrides, and validate.
 
@@ -75,7 +100,7 @@ def dump_scenario(scenario: Scenario) -> str:
     return yaml.safe_dump(scenario.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-_TAGS = {"EdgeList", "language_model", "scripted", "human", "api"}
+_TAGS = {"EdgeList", "language_model", "network", "scripted", "human", "api", "league"}
 
 
 def _find(source: str | Path) -> Path:

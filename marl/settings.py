@@ -24,6 +24,7 @@ class EnvSettings(Settings):
     entry: str = Field(pattern=r"^[\w.]+:[\w.]+$")
     kwargs: dict[str, Any] = {}
     text: str | None = Field(default=None, pattern=r"^[\w.]+:[\w.]+$")
+    arrays: str | None = Field(default=None, pattern=r"^[\w.]+:[\w.]+$", description="the same game, many at once")
 
 
 class EdgeList(Settings):
@@ -109,6 +110,15 @@ class LanguageModelSettings(Settings):
                 "on; leave lora out, or take another model"
             )
         return self
+
+
+class NetworkSettings(Settings):
+    """A small network over the observation's numbers and the words of the channel's vocabulary; it reads no text."""
+
+    kind: Literal["network"]
+    hidden: list[Annotated[int, Field(ge=1)]] = Field(default=[64, 64], min_length=1, description="width of each layer")
+    activation: Literal["relu", "tanh"] = "relu"
+    learn: bool = True
 
 
 class ScriptedSettings(Settings):
@@ -198,27 +208,87 @@ class APISettings(Settings):
         return self
 
 
+class LeagueSettings(Settings):
+    """Past checkpoints of the learning policy `of`, one of them for each episode; they are frozen.
+
+    Those of the newest `size` that were taken, the first before training, then one `every` so many iterations.
+    `uniform` draws any, `latest` takes the newest, `prioritized` draws those most that the learner loses against.
+    """
+
+    kind: Literal["league"]
+    of: str
+    every: int = Field(default=5, ge=1)
+    size: int = Field(default=8, ge=1)
+    sampling: Literal["uniform", "prioritized", "latest"] = "uniform"
+
+
 PolicySettings = Annotated[
-    LanguageModelSettings | ScriptedSettings | HumanSettings | APISettings, Field(discriminator="kind")
+    LanguageModelSettings | NetworkSettings | ScriptedSettings | HumanSettings | APISettings | LeagueSettings,
+    Field(discriminator="kind"),
 ]
 
 
 class CriticSettings(Settings):
-    """The critic network; it exists in training only."""
+    """The critic network; it exists in training only. `value_clip` is in standard deviations of the targets."""
 
     width: int = Field(default=64, ge=1)
     lr: float = Field(default=3e-3, gt=0)
     epochs: int = Field(default=8, ge=1)
+    heads: Literal["agent", "shared"] = Field(default="agent", description="an output for each agent, or one for all")
+    popart: bool = Field(default=True, description="targets are learned in units of their running mean and spread")
+    value_clip: float | None = Field(default=None, gt=0)
+
+
+class MirrorDescentSettings(Settings):
+    """Magnetic mirror descent: how strongly play is drawn to uniform, and how far one iteration may move it."""
+
+    temperature: float = Field(default=0.05, ge=0)
+    step_size: float = Field(default=0.1, gt=0)
+
+
+class ReferenceSettings(Settings):
+    """What leaving the reference policy costs: `coefficient` a nat and turn. With `target` it is adapted, so that the
+    divergence comes to so many nats a turn. The reference is the base of a policy with lora.
+    """
+
+    coefficient: float = Field(default=0.1, ge=0)
+    target: float | None = Field(default=None, gt=0)
+
+
+AlgorithmName = Literal["reinforce", "ippo", "mappo", "coma", "magrpo", "selfplay_ppo", "dqn", "vdn", "qmix"]
+
+
+class PlateauSettings(Settings):
+    """`metric` has not become better by more than `min_delta` in its last `patience` values."""
+
+    metric: str = "evaluation/normal"
+    mode: Literal["max", "min"] = "max"
+    patience: int = Field(default=5, ge=1)
+    min_delta: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+
+
+class StopSettings(Settings):
+    """What ends training before `iterations`; the first rule that holds does.
+
+    `return_at_least` reads the periodic evaluation (mean payoff per agent), `time_s` the seconds of training.
+    """
+
+    return_at_least: float | None = Field(default=None, allow_inf_nan=False)
+    env_steps: int | None = Field(default=None, ge=1)
+    time_s: float | None = Field(default=None, gt=0)
+    plateau: PlateauSettings | None = None
 
 
 class TrainingSettings(Settings):
-    """PPO with a centralized (`mappo`) or an independent (`ippo`) critic.
+    """How the learning policies are trained; `marl.learning.presets` says what each algorithm is made of.
 
-    Entropy coefficients go linearly from the first to the second number over the run.
+    `reinforce` and `coma` make one step an iteration, so that `epochs` and `minibatches` are not for them. Entropy
+    coefficients go linearly from the first to the second number over the run.
     """
 
-    algorithm: Literal["mappo", "ippo"] = "mappo"
+    algorithm: AlgorithmName = "mappo"
     iterations: int = Field(default=40, ge=1)
+    stop: StopSettings = StopSettings()
     episodes: int = Field(default=64, ge=1, description="episodes per iteration")
     epochs: int = Field(default=3, ge=1)
     minibatches: int = Field(default=2, ge=1)
@@ -228,6 +298,11 @@ class TrainingSettings(Settings):
     gamma: float = Field(default=1.0, ge=0, le=1)
     gae_lambda: float = Field(default=0.95, ge=0, le=1)
     clip: float = Field(default=0.2, gt=0)
+    credit: Literal["token", "turn"] = Field(default="token", description="what has a ratio of its own in PPO")
+    group: int = Field(default=4, ge=2, description="magrpo: episodes that share the env's seed and are compared")
+    role_decay: float = Field(default=0.95, ge=0, lt=1, description="selfplay_ppo: memory of each role's mean return")
+    mirror_descent: MirrorDescentSettings = MirrorDescentSettings()
+    reference: ReferenceSettings | None = None
     action_entropy: tuple[float, float] = (0.05, 0.0)
     message_entropy: tuple[float, float] = (0.0, 0.0)
     grad_clip: float = Field(default=1.0, gt=0)
@@ -235,8 +310,18 @@ class TrainingSettings(Settings):
     evaluate_every: int = Field(default=5, ge=1)
     evaluation_episodes: int = Field(default=64, ge=1)
     checkpoint_every: int = Field(default=10, ge=1)
+    checkpoints_kept: int = Field(
+        default=3, ge=1, description="the newest ones; the best by evaluation stays beside them"
+    )
+    loggers: list[Literal["wandb", "mlflow"]] = Field(default=[], description="where metrics go too, besides the run")
     env_runners: int = Field(default=0, ge=0)
     silent_twin: bool = Field(default=True, description="`marl run` also trains the same policies with the channel off")
+
+    @model_validator(mode="after")
+    def _groups_are_whole(self) -> TrainingSettings:
+        if self.algorithm == "magrpo" and self.episodes % self.group:
+            raise ValueError(f"magrpo needs whole groups: episodes {self.episodes} is no multiple of {self.group}")
+        return self
 
 
 class EvaluationSettings(Settings):
@@ -275,6 +360,18 @@ class Scenario(Settings):
         unknown = sorted(set(self.seats.values()) - set(self.policies))
         if unknown:
             raise ValueError(f"seats name policies {unknown} that `policies` lacks; it has {sorted(self.policies)}")
+        return self
+
+    @model_validator(mode="after")
+    def _leagues_have_a_learner(self) -> Scenario:
+        seated = set(self.seats.values())
+        learning = {name for name, policy in self.policies.items() if getattr(policy, "learn", False)} & seated
+        for name, policy in self.policies.items():
+            if isinstance(policy, LeagueSettings) and name in seated and policy.of not in learning:
+                raise ValueError(
+                    f"policies.{name}: a league needs a seated policy that learns; given: of: {policy.of!r}, "
+                    f"those that learn on a seat here: {sorted(learning)}"
+                )
         return self
 
     @model_validator(mode="after")

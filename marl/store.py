@@ -129,7 +129,7 @@ class RunDirectory:
         return list(read_episodes(self.path / "episodes" / f"{arm}.jsonl"))
 
 
-_ARRAYS = ("features", "state", "next_features", "next_state")
+_ARRAYS = ("features", "state", "inputs", "next_features", "next_state")
 
 _MADE_BY = {
     "evaluation.json": "`marl evaluate RUN` makes it",

@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from gymnasium import spaces
-from pettingzoo import AECEnv, ParallelEnv
+from pettingzoo import AECEnv
 
 from marl.channel import TalkAECEnv, TalkParallelEnv, wrap_channel
-from marl.errors import EnvError, ScenarioError
-from marl.scenario import load_attribute
+from marl.errors import EnvError
+from marl.scenario import make_env
 from marl.seeding import seed_of, stream
 from marl.settings import Scenario
-from marl.text import act_prompt, talk_prompt, text_face
+from marl.text import act_prompt, flat_observation, talk_prompt, text_face
 from marl.types import Decision, Episode, Turn, View
 
 
@@ -22,22 +21,7 @@ def open_env(
     scenario: Scenario, *, intervention: str | None = None, pool: Mapping[str, Sequence[str]] | None = None
 ) -> TalkParallelEnv | TalkAECEnv:
     """Import the scenario's env, check that it is PettingZoo and fits the seats, and put the channel around it."""
-    maker = load_attribute(scenario.env.entry, "env.entry")
-    try:
-        env = maker(**scenario.env.kwargs)
-    except (TypeError, ValueError) as error:
-        raise ScenarioError(f"env.kwargs: {scenario.env.entry} refuses {scenario.env.kwargs}: {error}") from error
-    except ImportError as error:
-        raise ScenarioError(f"env.entry: {scenario.env.entry} cannot be made here: {error}") from error
-    if not isinstance(env, ParallelEnv | AECEnv):
-        raise ScenarioError(
-            f"env.entry: {scenario.env.entry} returns {type(env).__name__}, "
-            "which is not a PettingZoo ParallelEnv or AECEnv"
-        )
-    agents = list(env.possible_agents)
-    if set(agents) != set(scenario.seats):
-        raise ScenarioError(f"seats: name exactly the env's agents {agents}; given: {sorted(scenario.seats)}")
-    return wrap_channel(env, scenario.channel, intervention=intervention, pool=pool)
+    return wrap_channel(make_env(scenario), scenario.channel, intervention=intervention, pool=pool)
 
 
 class Table:
@@ -62,8 +46,12 @@ class Table:
         self.action_names = {agent: list(self.face.action_names(agent)) for agent in self.env.possible_agents}
         self.rules = {agent: self.face.rules(agent) for agent in self.env.possible_agents}
 
-    def open_record(self, seed: int, index: int) -> None:
-        """Open the record of episode number `index`; the env, the channel and every agent get streams of their own."""
+    def open_record(self, seed: int, index: int, situation: int | None = None) -> None:
+        """Open the record of episode number `index`; the env, the channel and every agent get streams of their own.
+
+        Episodes with one number for their `situation` (`index` unless given) have one env and one channel.
+        """
+        self.situation = index if situation is None else situation
         agents = tuple(self.env.possible_agents)
         self.failed = False
         self.episode = Episode(
@@ -75,7 +63,7 @@ class Table:
 
     def begin(self) -> None:
         """Reset the env for the episode whose record is open."""
-        self._observations, _ = self._reset(seed_of(self.episode.seed, "episode", self.episode.index))
+        self._observations, _ = self._reset(seed_of(self.episode.seed, "episode", self.situation))
         self.episode.situation = self.face.describe_state()
 
     def pending(self) -> list[View]:
@@ -167,8 +155,9 @@ class Table:
                 token_ids=decision.token_ids,
                 option_ids=decision.option_ids,
                 log_probs=decision.log_probs,
+                inputs=decision.inputs,
                 features=self._features(agent, view.observation),
-                state=np.asarray(env.state(), dtype=np.float32).ravel(),
+                state=self._state(),
                 heard=tuple(i for i, message in enumerate(env.messages) if id(message) in heard),
                 said=tuple(range(len(env.messages))),
                 failure=decision.failure,
@@ -180,10 +169,14 @@ class Table:
         return self.action_names[agent].index(view.options[choice]), ""
 
     def _features(self, agent: str, observation: Any) -> np.ndarray:
-        space = self.env.unwrapped.observation_space(agent)
-        if isinstance(space, spaces.Dict) and "observation" in space.spaces:
-            space, observation = space["observation"], observation["observation"]
-        return np.asarray(spaces.flatten(space, observation), dtype=np.float32)
+        return flat_observation(self.env.unwrapped.observation_space(agent), observation)
+
+    def _state(self) -> np.ndarray:
+        """[S]; empty for an env without `state()`, which everything but a centralized critic can do without."""
+        try:
+            return np.asarray(self.env.state(), dtype=np.float32).ravel()
+        except NotImplementedError:
+            return np.zeros(0, np.float32)
 
     def _advance(self, moves: Mapping[str, tuple[int | None, str | None]]) -> None:
         env = self.env
@@ -233,4 +226,4 @@ class Table:
         """Keep what the env shows where it cuts the agent off: learning needs its value."""
         seen = self.env.observe(agent) if isinstance(self.env, AECEnv) else self._observations[agent]
         turn.next_features = self._features(agent, seen["observation"])
-        turn.next_state = np.asarray(self.env.state(), dtype=np.float32).ravel()
+        turn.next_state = self._state()

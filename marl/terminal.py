@@ -1,4 +1,4 @@
-"""What the `marl` command prints: progress bars, tables, and episodes as they happen."""
+"""What the `marl` command prints: tables, and episodes as they happen."""
 
 from __future__ import annotations
 
@@ -6,73 +6,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from marl.errors import ScenarioError
 from marl.scenario import load_scenario, packaged_scenarios
-from marl.settings import Scenario
 from marl.store import RunDirectory
 from marl.types import Episode, ParseFailure
 
-STEPS = {
-    "train": "training",
-    "twin": "training the silent twin",
-    "evaluate": "evaluating arms",
-    "analyze": "playing the tournament",
-    "report": "writing the report",
-}
-
 MAIN_FINDINGS = 5
 """Sentences of each kind that `marl run` prints; the report has them all."""
-
-
-class ProgressBars:
-    """A bar for each step of a run, fed by `experiment`'s progress callback."""
-
-    def __init__(self, console: Console, scenario: Scenario) -> None:
-        self._iterations = scenario.training.iterations
-        self._arms = len(scenario.evaluation.arms) + 2
-        self._tasks: dict[str, TaskID] = {}
-        self._bars = Progress(
-            TextColumn("{task.description:<26}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=console,
-        )
-
-    def __enter__(self) -> ProgressBars:
-        self._bars.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._bars.stop()
-
-    def __call__(self, step: str, row: Mapping[str, Any]) -> None:
-        """Move the bar of `step` to where `row` says it is."""
-        total = {"evaluate": self._arms, "report": 1}.get(step, self._iterations)
-        if step not in self._tasks:
-            self._tasks[step] = self._bars.add_task(STEPS[step], total=row.get("total", total), note="")
-        task = self._tasks[step]
-        if "iteration" in row:
-            note = f"return {row['charts/episodic_return']:.2f}"
-            self._bars.update(task, completed=row["iteration"], note=note)
-        elif "done" in row:
-            self._bars.update(task, completed=row["done"])
-        else:
-            self._bars.update(task, advance=1, note=str(row.get("arm", "")))
 
 
 def print_scenarios(console: Console) -> None:
@@ -129,8 +73,26 @@ def print_summary(console: Console, summary: str) -> None:
     console.print(f"API calls of {summary}", markup=False, highlight=False)
 
 
+def print_rows(console: Console, rows: list[Mapping[str, Any]]) -> None:
+    """Rows with the same keys as a table."""
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(
+            *(f"{v:.4g}" if isinstance(v, float) else "" if v is None else escape(str(v)) for v in row.values())
+        )
+    console.print(table)
+
+
+def print_ending(console: Console, run: RunDirectory) -> None:
+    """Why training ended, where it has."""
+    ended = run.read_json("run.json").get("ended")
+    if ended:
+        console.print(f"Training ended by {ended}.", markup=False, highlight=False)
+
+
 def print_verdict(console: Console, run: RunDirectory) -> None:
     """The main findings of a finished run, and where its report lies."""
+    print_ending(console, run)
     print_evaluation(console, run.read_json("evaluation.json"), MAIN_FINDINGS)
     console.print("As a game between trained, untrained and scripted policies:", style="bold")
     print_analysis(console, run.read_json("analysis.json"), MAIN_FINDINGS)

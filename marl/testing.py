@@ -319,8 +319,8 @@ def _check_decision(policy: Any, view: View, decision: Decision) -> None:
         raise PolicyError(
             f"{where} has {len(decision.log_probs)} log-probabilities; give {tokens}, one a sampled token"
         )
-    if policy.trainable and not decision.prompt_ids:
-        raise PolicyError(f"{where} keeps no prompt_ids; a trainable policy records the tokens that it read")
+    if policy.trainable and not decision.prompt_ids and decision.inputs is None:
+        raise PolicyError(f"{where} keeps neither prompt_ids nor inputs; a trainable policy records what it read")
 
 
 def _check_same(policy: Any, first: Sequence[Decision], other: Sequence[Decision], how: str) -> None:

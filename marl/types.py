@@ -64,10 +64,12 @@ class View:
 class Decision:
     """What a policy decided for one view.
 
-    `choice` indexes the view's options (None for free text). The token fields are filled by language models only:
+    `choice` indexes the view's options (None for free text). The token fields are filled by language models:
     `prompt_ids` and `token_ids` exactly as the model read and sampled them (`token_ids` ends with the stop token
     where one was sampled), `option_ids` the tokenized legal texts, and `log_probs` the log-probability under the
-    sampling distribution, one per sampled token for free text, a single one for a choice.
+    sampling distribution, one per sampled token for free text, a single one for a choice. A small network has an
+    output for each option in place of tokens (`token_ids` and `option_ids` hold their numbers, one an option), and
+    `inputs`, float32 [F], is what it read.
     """
 
     text: str
@@ -77,6 +79,7 @@ class Decision:
     option_ids: tuple[tuple[int, ...], ...] = ()
     log_probs: tuple[float, ...] = ()
     failure: ParseFailure | None = None
+    inputs: np.ndarray | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True)
@@ -87,7 +90,8 @@ class Turn:
     private observation, shape [O]) are float32. `heard` and `said` index `Episode.messages`: what the agent had
     heard, and all that had been said by anyone, when it decided. `reward` is what the agent received after this
     turn and before its next one; `last` marks its last turn of the episode. Where the agent was cut off there by a
-    truncation, `next_state` and `next_features` are what the env showed then, for the value that follows.
+    truncation, `next_state` and `next_features` are what the env showed then, for the value that follows. `inputs` is
+    what a small network read (see `Decision`).
     """
 
     id: int
@@ -111,6 +115,7 @@ class Turn:
     reward: float = 0.0
     last: bool = False
     failure: ParseFailure | None = None
+    inputs: np.ndarray | None = None
     next_state: np.ndarray | None = None
     next_features: np.ndarray | None = None
 

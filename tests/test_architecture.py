@@ -42,8 +42,9 @@ ALLOWED = {
     "usage": {*RECORDS, "models", "store"},
     "twin": {*RECORDS, "store", "experiment"},
     "experiment": {*PLAY, *STEPS, "models", "store", "usage", "twin"},
+    "progress": RECORDS,
     "terminal": {*RECORDS, "store", "table"},
-    "cli": {*RECORDS, "policies", "store", "terminal", "experiment", "compression"},
+    "cli": {*RECORDS, "policies", "store", "progress", "terminal", "experiment", "compression"},
 }
 
 

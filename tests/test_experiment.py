@@ -55,15 +55,15 @@ def test_a_run_leaves_everything_that_the_documentation_names(run: RunDirectory)
     assert card["status"] == "done"
     assert card["parameters"]["hunter"] > 100_000
     assert card["duration_s"] > 0
-    assert [row["iteration"] for row in run.metrics()] == [1, 2]
-    assert [row["iteration"] for row in RunDirectory(run.path / TWIN).metrics()] == [1, 2]
+    assert [row["iteration"] for row in run.metrics()] == [0, 1, 2]
+    assert [row["iteration"] for row in RunDirectory(run.path / TWIN).metrics()] == [0, 1, 2]
 
 
 def test_every_step_reports_its_progress(run: RunDirectory, progress: list[tuple[str, Mapping[str, Any]]]) -> None:
     steps = [step for step, _ in progress]
     assert set(steps) == {"train", "twin", "evaluate", "analyze", "report"}
-    assert [row["iteration"] for step, row in progress if step == "train"] == [1, 2]
-    assert [row["iteration"] for step, row in progress if step == "twin"] == [1, 2]
+    assert [row["iteration"] for step, row in progress if step == "train"] == [0, 1, 2]
+    assert [row["iteration"] for step, row in progress if step == "twin"] == [0, 1, 2]
     assert progress[-1][0] == "report"
 
 

@@ -89,6 +89,15 @@ def test_an_episode_does_not_depend_on_its_neighbors(scenario: Scenario) -> None
     assert together == apart == transcript(play(scenario, policies, range(9), seed=3, group=4))
 
 
+def test_copies_begin_in_one_situation_and_go_their_own_ways(scenario: Scenario) -> None:
+    policies = {"hunter": script("random")}
+    episodes = play(scenario, policies, range(4, 12), seed=1, copies=4, group=3)
+    situations = [episode.situation for episode in episodes]
+    assert len(set(situations[:4])) == len(set(situations[4:])) == 1
+    assert situations[:1] + situations[4:5] == [e.situation for e in play(scenario, policies, (1, 2), seed=1)]
+    assert len({tuple(turn.text for turn in episode.turns) for episode in episodes[:4]}) > 1
+
+
 def test_an_agents_own_name_overrides_its_seat(scenario: Scenario) -> None:
     policies = {"hunter": script("constant", option="hare"), "scout_0": script("constant", option="north")}
     (episode,) = play(scenario, policies, [0], seed=0)

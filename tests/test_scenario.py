@@ -44,7 +44,7 @@ def test_overrides_are_typed_and_validated(tmp_path: Path) -> None:
         ("training.lr=-1", r"training\.lr: .*greater than 0.*given: -1"),
         ("training.algorithm=dqm", r"training\.algorithm: .*'mappo'.*given: 'dqm'"),
         ("policies.both.modell=x", r"policies\.both\.modell: unknown key; did you mean 'model'\?"),
-        ("policies.both.kind=oracle", r"policies\.both: .*'language_model', 'scripted', 'human'"),
+        ("policies.both.kind=oracle", r"policies\.both: .*'language_model', 'network', 'scripted', 'human'"),
         ("channel.topology=ring", r"channel\.topology: .*'broadcast' or 'none'.*given: 'ring'"),
         ("channel.vocabulary=[a, a]", r"channel: .*vocabulary must hold different"),
         ("channel.budget=0", r"channel\.budget: .*greater than or equal to 1.*given: 0"),

@@ -8,27 +8,12 @@ from rich.console import Console
 
 from marl.experiment import play
 from marl.scenario import load_scenario
-from marl.terminal import ProgressBars, print_evaluation, print_scenarios, turn_printer
+from marl.terminal import print_evaluation, print_scenarios, turn_printer
 from marl.types import ParseFailure
 
 
 def recorder() -> Console:
     return Console(record=True, width=160, force_terminal=False)
-
-
-def test_bars_follow_the_callback_to_their_totals() -> None:
-    scenario = load_scenario("scout_hunt", ["training.iterations=4"])
-    console = recorder()
-    with ProgressBars(console, scenario) as bars:
-        bars("train", {"iteration": 3, "charts/episodic_return": 7.25})
-        bars("twin", {"iteration": 4, "charts/episodic_return": 5.0})
-        for arm in ("normal", "off", "scrambled", "untrained", "silent_twin"):
-            bars("evaluate", {"arm": arm})
-        bars("analyze", {"done": 2, "total": 16})
-        bars("report", {})
-    text = console.export_text()
-    for piece in ("3/4", "return 7.25", "4/4", "5/5", "2/16", "1/1"):
-        assert piece in text
 
 
 def test_an_episode_is_printed_once_turn_by_turn() -> None:

@@ -314,7 +314,7 @@ def test_log_probabilities_are_counted_where_their_tokens_are_known():
         (always(log_probs=(float("nan"),)), "finite numbers of at most 0"),
         (always(log_probs=(-1.0, -1.0)), "2 log-probabilities; give 1"),
         (always(trainable=True), "0 log-probabilities; give 1"),
-        (always(trainable=True, log_probs=(-1.0,)), "keeps no prompt_ids"),
+        (always(trainable=True, log_probs=(-1.0,)), "keeps neither prompt_ids nor inputs"),
         (OwnGenerator, "asked twice"),
         (OrderMatters, "in another order"),
     ],

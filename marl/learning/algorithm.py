@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import ray
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.core import COMPONENT_LEARNER, COMPONENT_RL_MODULE
@@ -15,23 +15,44 @@ from ray.rllib.env.env_runner_group import EnvRunnerGroup
 from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
 
 from marl.learning.actor import ActorModule
+from marl.learning.array_batch import array_columns
+from marl.learning.array_sampling import ArraySampler, metrics, plays_as_arrays, turns
 from marl.learning.batch import CRITIC, column_batch
 from marl.learning.cluster import ensure_ray
 from marl.learning.config import PPOConfig
 from marl.learning.dispatch import play_on
-from marl.learning.learner import ITERATION, PPOLearner
+from marl.learning.features import Columns
+from marl.learning.league import leagues_of, stored
+from marl.learning.learner import ITERATION, PolicyGradientLearner
+from marl.learning.metrics import episode_metrics, throughput, token_count, turn_count
+from marl.learning.presets import preset
 from marl.learning.runner import EpisodeRunner
-from marl.learning.seating import learning_policies, seated_meters
+from marl.learning.seating import learning_policies, seat, seated_meters
 from marl.learning.task import Task
 from marl.models.api_meter import Meter
 from marl.seeding import seed_of
 from marl.types import Episode
 
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one iteration learns from: columns by module id, metrics of the play, and how much it was."""
+
+    columns: dict[str, Columns]
+    metrics: dict[str, float]
+    env_steps: int
+    turns: int
+    tokens: int = 0
+
 
 class MultiAgentPPO(Algorithm):
-    """MAPPO and IPPO for turns of language models. Everything runs in this process unless there are env runners.
+    """Multi-agent policy gradients over turns, for language models and small networks.
 
-    `rounds` counts finished iterations, `env_steps` and `turns` what was sampled in all of them.
+    Everything runs in this process unless there are env runners.
+
+    `rounds` counts finished iterations, `env_steps`, `turns` and `tokens` what was sampled in all of them.
     """
 
     config: PPOConfig
@@ -46,8 +67,12 @@ class MultiAgentPPO(Algorithm):
         if config.num_env_runners:
             ensure_ray(config.num_env_runners)
         super().setup(config)
-        self.rounds, self.env_steps, self.turns = 0, 0, 0
+        self.rounds, self.env_steps, self.turns, self.tokens = 0, 0, 0, 0
         self.row: dict[str, float] = {}
+        self.leagues = leagues_of(config.scenario)
+        self._references: dict[str, dict[int, Any]] = {name: {} for name in self.leagues}
+        self._let_join()
+        self._lost: list[int] = []
         self._here: EpisodeRunner | None = None
         if config.num_env_runners:
             self.env_runner_group = EnvRunnerGroup(config=config, local_env_runner=False)
@@ -55,6 +80,10 @@ class MultiAgentPPO(Algorithm):
         else:
             self._here = EpisodeRunner(config=config, worker_index=0)
             self._here.adopt(self.actors())
+        self._arrays: ArraySampler | None = None
+        if plays_as_arrays(config.scenario):
+            networks = seat(config.scenario, {name: actor.policy for name, actor in self.actors().items()})
+            self._arrays = ArraySampler(config.scenario, config.layout, networks)
 
     def _setup_logdir(self) -> None:
         """Leave no empty folder in ~/ray_results: outside of Tune, the trainer's run directory holds everything."""
@@ -64,7 +93,7 @@ class MultiAgentPPO(Algorithm):
             self._logdir = tempfile.gettempdir()
 
     @property
-    def learner(self) -> PPOLearner:
+    def learner(self) -> PolicyGradientLearner:
         """The local Learner."""
         return self.learner_group._learner
 
@@ -74,9 +103,18 @@ class MultiAgentPPO(Algorithm):
 
     def play(self, task: Task) -> list[Episode]:
         """Play with the weights as they are now."""
+        lineups = {name: league.lineup() for name, league in self.leagues.items()}
         if self._here is None:
-            return play_on(self.env_runner_group, task, self.meters, weights=self._weights())
-        return self._here.sample(task=task).episodes()
+            lineups = {name: stored(lineup, self._references[name]) for name, lineup in lineups.items()}
+            asked = {"weights": self._weights(), "lineups": lineups}
+            return play_on(self.env_runner_group, task, self.meters, on_lost=self._lost.append, **asked)
+        return self._here.sample(task=task, lineups=lineups).episodes()
+
+    def _let_join(self) -> None:
+        """Give the leagues the weights as they are now, where a checkpoint is due to join."""
+        actors = self.actors()
+        for league in self.leagues.values():
+            league.advance(self.rounds, actors[league.settings.of])
 
     @property
     def meters(self) -> dict[str, Meter]:
@@ -95,44 +133,68 @@ class MultiAgentPPO(Algorithm):
 
     def training_step(self) -> None:
         """One iteration; the results are in `row` and in RLlib's metrics."""
-        scenario = self.config.scenario
         start = time.perf_counter()
-        first = self.rounds * scenario.training.episodes
-        indices = tuple(range(first, first + scenario.training.episodes))
-        episodes = self.play(Task(indices, seed_of(scenario.seed, "training")))
+        sample = self._sampled_arrays() if self._arrays is not None else self._sampled_episodes()
         sampled = time.perf_counter()
-        columns = column_batch(episodes, learning_policies(scenario), self.config.layout)
-        steps = sum(episode.length for episode in episodes)
-        batch = MultiAgentBatch({name: SampleBatch(own) for name, own in columns.items()}, env_steps=max(steps, 1))
+        parts = {name: SampleBatch(own) for name, own in sample.columns.items()}
+        batch = MultiAgentBatch(parts, env_steps=max(sample.env_steps, 1))
         results = self.learner_group.update(batch=batch, timesteps={ITERATION: self.rounds})
         self.metrics.aggregate(results, key="learners")
+        learned = time.perf_counter()
         self.rounds += 1
-        self.env_steps += steps
-        self.turns += sum(len(episode.turns) for episode in episodes)
+        self._let_join()
+        self.env_steps += sample.env_steps
+        self.turns += sample.turns
+        self.tokens += sample.tokens
         self.row = {
             "iteration": self.rounds,
             "env_steps": self.env_steps,
             "turns": self.turns,
-            **episode_metrics(episodes),
+            "tokens": self.tokens,
+            **sample.metrics,
+            **throughput(sample.turns, sample.tokens, learned - start),
+            "charts/learning_rate": self._learning_rate(),
+            "charts/env_runners_lost": len(self._lost),
             **self.learner.report(),
+            **{name: value for league in self.leagues.values() for name, value in league.report().items()},
             "time/sample": sampled - start,
-            "time/learn": time.perf_counter() - sampled,
+            "time/learn": learned - sampled,
         }
         for name, value in self.row.items():
             self.metrics.log_value(name, value, window=1)
 
+    def _sampled_episodes(self) -> Sample:
+        training = self.config.scenario.training
+        first = self.rounds * training.episodes
+        indices = tuple(range(first, first + training.episodes))
+        copies = training.group if preset(training.algorithm).grouped else 1
+        episodes = self.play(Task(indices, seed_of(self.config.scenario.seed, "training"), copies=copies))
+        self._warn_of_failures(episodes)
+        for league in self.leagues.values():
+            league.book(episodes)
+        columns = column_batch(episodes, learning_policies(self.config.scenario), self.config.layout)
+        steps = sum(episode.length for episode in episodes)
+        return Sample(columns, episode_metrics(episodes), steps, turn_count(episodes), token_count(episodes))
 
-def episode_metrics(episodes: Sequence[Episode]) -> dict[str, float]:
-    """charts/episodic_return (mean over agents and episodes), charts/success where the env says, counts of failures."""
-    played = [episode for episode in episodes if episode.outcome != "failed"]
-    row: dict[str, float] = {
-        "charts/episodic_return": float(np.mean([episode.mean_return for episode in played])),
-        "charts/episodic_length": float(np.mean([episode.length for episode in played])),
-        "episodes_failed": len(episodes) - len(played),
-        "parse_failures": sum(episode.failures("reply") for episode in played),
-        "failed_calls": sum(episode.failures("call") for episode in played),
-    }
-    successes = [episode.success for episode in played if episode.success is not None]
-    if successes:
-        row["charts/success"] = float(np.mean(successes))
-    return row
+    def _sampled_arrays(self) -> Sample:
+        assert self._arrays is not None
+        play, scenario = self._arrays.play(self.rounds), self.config.scenario
+        columns = array_columns(play, scenario, learning_policies(scenario), self.config.layout)
+        return Sample(columns, metrics(play), int(play.lengths.sum()), sum(turns(play)))
+
+    def _warn_of_failures(self, episodes: list[Episode]) -> None:
+        failed = [episode for episode in episodes if episode.outcome == "failed"]
+        if failed:
+            logger.warning(
+                "iteration %d: %d of %d episodes failed and are not learned from; the first, episode %d: %s",
+                self.rounds + 1,
+                len(failed),
+                len(episodes),
+                failed[0].index,
+                failed[0].error,
+            )
+
+    def _learning_rate(self) -> float:
+        """The actors' learning rate as their optimizers have it now; all actors have the same."""
+        ((_, optimizer), *_) = self.learner.get_optimizers_for_module(next(iter(self.actors())))
+        return float(optimizer.param_groups[0]["lr"])

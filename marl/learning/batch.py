@@ -13,6 +13,7 @@ import numpy as np
 
 from marl.errors import LearningError
 from marl.learning.features import Columns, CriticLayout, Reading, critic_columns, final_reading, reading
+from marl.policies.encoding import Alphabet
 from marl.types import Episode, Turn
 
 CRITIC = "critic"
@@ -52,7 +53,7 @@ def _check(episode: Episode, turn: Turn) -> None:
     if not turn.log_probs:
         raise LearningError(
             f"{where}: policy {turn.policy!r} is to learn but its decision has no log-probabilities; "
-            "only a language model can learn, so set learn: false or seat a language model"
+            "only a language model or a network can learn, so set learn: false or seat one of them"
         )
 
 
@@ -60,7 +61,10 @@ def column_batch(episodes: Sequence[Episode], learning: Collection[str], layout:
     """Module id -> columns. `learning` names the policies that learn; a policy without turns has no entry.
 
     Critic (T rows, then the artificial ones): the columns of `critic_columns`, and `reward`, `trajectory`, `place`
-    (the turn's place in its trajectory), `artificial`. Policies: the columns of `turn_columns`.
+    (the turn's place in its trajectory), `episode` (its number), `artificial`. Where the layout has an alphabet also
+    `legal` [T, A] bool and `chosen` [T], in its numbers, and `cut` [T] bool, a trajectory's last turn where the episode
+    was cut. Policies: the columns of `turn_columns` for language models,
+    of `network_columns` for networks.
     Raises LearningError when no turn is left to learn from.
     """
     paths = trajectories(episodes, learning)
@@ -69,7 +73,7 @@ def column_batch(episodes: Sequence[Episode], learning: Collection[str], layout:
         raise LearningError(f"no turn to learn from in {len(episodes)} episodes; failures: {errors or 'none'}")
     rows: list[Reading] = []
     extra: list[tuple[Reading, int, int]] = []
-    reward, trajectory, place = [], [], []
+    reward, trajectory, place, episode = [], [], [], []
     owned: dict[str, list[tuple[int, Turn, Episode]]] = {}
     for number, path in enumerate(paths):
         for position, turn in enumerate(path.turns):
@@ -78,6 +82,7 @@ def column_batch(episodes: Sequence[Episode], learning: Collection[str], layout:
             reward.append(turn.reward)
             trajectory.append(number)
             place.append(position)
+            episode.append(path.episode.index)
         after = final_reading(layout, path.episode, path.turns[-1])
         if after is not None:
             extra.append((after, number, len(path.turns)))
@@ -85,11 +90,55 @@ def column_batch(episodes: Sequence[Episode], learning: Collection[str], layout:
     critic["reward"] = np.array(reward + [0.0] * len(extra), np.float32)
     critic["trajectory"] = np.array(trajectory + [number for _, number, _ in extra], np.int64)
     critic["place"] = np.array(place + [position for _, _, position in extra], np.int64)
+    critic["episode"] = np.array(episode + [paths[number].episode.index for _, number, _ in extra], np.int64)
     critic["artificial"] = np.arange(len(rows) + len(extra)) >= len(rows)
-    return {CRITIC: critic, **{name: turn_columns(turns) for name, turns in owned.items()}}
+    if layout.alphabet is not None:
+        critic |= _option_columns([turn for path in paths for turn in path.turns], layout.alphabet)
+        ends = [turn is path.turns[-1] and turn.next_state is not None for path in paths for turn in path.turns]
+        critic["cut"] = np.array(ends)
+    return {CRITIC: critic, **{name: _own_columns(turns, layout) for name, turns in owned.items()}}
 
 
-def turn_columns(turns: Sequence[tuple[int, Turn, Episode]]) -> Columns:
+Owned = tuple[int, Turn, Episode]
+"""(critic row, turn, its episode)."""
+
+
+def _own_columns(turns: Sequence[Owned], layout: CriticLayout) -> Columns:
+    if turns[0][1].inputs is not None:
+        return network_columns(turns)
+    columns = turn_columns(turns)
+    if layout.alphabet is not None:
+        numbers = [layout.alphabet.numbers(turn.agent, turn.phase, turn.options) for _, turn, _ in turns]
+        columns["option_number"] = _padded(numbers, np.int64)[0]
+    return columns
+
+
+def _option_columns(turns: Sequence[Turn], letters: Alphabet) -> Columns:
+    legal, chosen = np.zeros((len(turns), letters.size), bool), np.zeros(len(turns), np.int64)
+    for row, turn in enumerate(turns):
+        numbers = letters.numbers(turn.agent, turn.phase, turn.options)
+        legal[row, list(numbers)] = True
+        chosen[row] = numbers[turn.choice or 0]
+    return {"legal": legal, "chosen": chosen}
+
+
+def network_columns(turns: Sequence[Owned]) -> Columns:
+    """Columns of T turns of a network: inputs [T, F] float32; legal [T, A] bool, up to the last output that is legal
+    anywhere; choice [T], the output that was chosen; and what `turn_columns` has after it.
+    """
+    numbers = [[ids[0] for ids in turn.option_ids] for _, turn, _ in turns]
+    legal = np.zeros((len(turns), 1 + max(map(max, numbers))), bool)
+    for row, given in zip(legal, numbers, strict=True):
+        row[given] = True
+    return {
+        "inputs": np.stack([turn.inputs for _, turn, _ in turns if turn.inputs is not None]),
+        "legal": legal,
+        "choice": np.array([turn.token_ids[0] for _, turn, _ in turns], np.int64),
+        **_record_columns(turns),
+    }
+
+
+def turn_columns(turns: Sequence[Owned]) -> Columns:
     """Columns of (critic row, turn, episode) triples, T rows, padded on the right with 0:
 
     prompt_ids [T, P], prompt_length [T]; token_ids [T, K], token_length [T]; option_ids [T, O, L], option_length
@@ -107,7 +156,6 @@ def turn_columns(turns: Sequence[tuple[int, Turn, Episode]]) -> Columns:
             option_length[i, j] = len(ids)
     prompt_ids, prompt_length = _padded([turn.prompt_ids for _, turn, _ in turns], np.int64)
     token_ids, token_length = _padded([turn.token_ids for _, turn, _ in turns], np.int64)
-    log_probs, log_prob_length = _padded([turn.log_probs for _, turn, _ in turns], np.float32)
     return {
         "prompt_ids": prompt_ids,
         "prompt_length": prompt_length,
@@ -116,6 +164,13 @@ def turn_columns(turns: Sequence[tuple[int, Turn, Episode]]) -> Columns:
         "option_ids": option_ids,
         "option_length": option_length,
         "choice": np.array([-1 if turn.choice is None else turn.choice for _, turn, _ in turns], np.int64),
+        **_record_columns(turns),
+    }
+
+
+def _record_columns(turns: Sequence[Owned]) -> Columns:
+    log_probs, log_prob_length = _padded([turn.log_probs for _, turn, _ in turns], np.float32)
+    return {
         "log_probs": log_probs,
         "log_prob_length": log_prob_length,
         "talk": np.array([turn.phase == "talk" for _, turn, _ in turns]),

@@ -1,7 +1,7 @@
 """Checkpoints: one folder an iteration, complete or not there, checked by a digest when read.
 
 RUN/checkpoints/iteration_000010/state.pt holds tensors and plain data only (it is read with `weights_only`), and
-state.json its iteration and SHA-256.
+state.json its iteration and SHA-256. RUN/checkpoints/best.json names the one that did best in periodic evaluation.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,30 @@ import numpy as np
 import torch
 
 from marl.errors import LearningError
+from marl.store import write_atomically
 
 logger = logging.getLogger(__name__)
 KEPT = 3
-"""Checkpoints that stay; older ones are deleted once a newer one is complete."""
-FORMAT = 1
+FORMAT = 2
+BEST = "best.json"
 
 
-def save_checkpoint(folder: Path, iteration: int, state: Mapping[str, Any]) -> Path:
-    """Write `state` as the checkpoint of `iteration` under `folder`, and delete all but the newest KEPT."""
-    target = folder / f"iteration_{iteration:06d}"
+@dataclass(frozen=True)
+class Best:
+    """The iteration of the best periodic evaluation so far, and the mean payoff per agent there."""
+
+    iteration: int
+    value: float
+
+    @property
+    def folder(self) -> str:
+        """Its checkpoint's name."""
+        return _name(self.iteration)
+
+
+def save_checkpoint(folder: Path, iteration: int, state: Mapping[str, Any], *, kept: int = KEPT) -> Path:
+    """Write `state` as the checkpoint of `iteration` under `folder`; delete all but the `kept` newest and the best."""
+    target = folder / _name(iteration)
     part = folder / f".{target.name}.{os.getpid()}.tmp"
     for left in folder.glob(".iteration_*.tmp"):  # by a run that was killed while it saved
         shutil.rmtree(left)
@@ -42,9 +57,39 @@ def save_checkpoint(folder: Path, iteration: int, state: Mapping[str, Any]) -> P
         shutil.rmtree(target)
     part.rename(target)
     _flush(folder)
-    for old in checkpoints(folder)[:-KEPT]:
-        shutil.rmtree(old)
+    best = read_best(folder)
+    for old in checkpoints(folder)[:-kept]:
+        if best is None or old.name != best.folder:
+            shutil.rmtree(old)
     return target
+
+
+def mark_best(folder: Path, best: Best) -> None:
+    """Name the checkpoint of `best.iteration`, which is there already, as the best."""
+    write_atomically(folder / BEST, json.dumps(asdict(best)) + "\n")
+
+
+def read_best(folder: Path) -> Best | None:
+    """What `mark_best` wrote, or None. Raises LearningError where the file is not readable."""
+    path = folder / BEST
+    if not path.exists():
+        return None
+    try:
+        return Best(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise LearningError(f"{path} is not readable ({error}); delete it, and the next best is marked anew") from error
+
+
+def best_checkpoint(folder: Path) -> dict[str, Any]:
+    """The best checkpoint's state. Raises LearningError where none is marked or it is not whole."""
+    best = read_best(folder)
+    if best is None:
+        raise LearningError(f"{folder} marks no best checkpoint; train with periodic evaluation, or take the last one")
+    return load_checkpoint(folder / best.folder)
+
+
+def _name(iteration: int) -> str:
+    return f"iteration_{iteration:06d}"
 
 
 def checkpoints(folder: Path) -> list[Path]:

@@ -11,14 +11,18 @@ from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from marl.errors import LearningError
-from marl.learning.actor import ActorModule, Modules
+from marl.learning.actor import Modules
 from marl.learning.batch import CRITIC
 from marl.learning.critic import CriticModule
 from marl.learning.features import CriticLayout, critic_layout
+from marl.learning.language_actor import LanguageModelActor
+from marl.learning.network_actor import NetworkActor
+from marl.learning.presets import preset
 from marl.learning.seating import learning_policies
 from marl.policies.build import model_seed
+from marl.scenario import load_attribute
 from marl.seeding import seed_of
-from marl.settings import Scenario
+from marl.settings import LanguageModelSettings, NetworkSettings, Scenario
 
 _NO_SPACE: gym.Space = gym.spaces.Discrete(1)
 """Prompts and replies are ragged token ids; RLlib asks for spaces and never looks at them on this path."""
@@ -34,7 +38,6 @@ class PPOConfig(AlgorithmConfig):
     def for_scenario(cls, scenario: Scenario) -> PPOConfig:
         """The config that trains `scenario`. Raises LearningError for a policy with the critic's name."""
         from marl.learning.algorithm import MultiAgentPPO
-        from marl.learning.learner import PPOLearner
         from marl.learning.runner import EpisodeRunner
 
         if CRITIC in learning_policies(scenario):
@@ -42,6 +45,7 @@ class PPOConfig(AlgorithmConfig):
         # RLlib announces the new API stack and its own deprecated calls at every start; errors stay.
         for name in ("ray", "ray.rllib"):
             logging.getLogger(name).setLevel(logging.ERROR)
+        chosen = preset(scenario.training.algorithm)
         config = cls(algo_class=MultiAgentPPO)
         config.scenario = scenario
         config.layout = critic_layout(scenario)
@@ -52,7 +56,7 @@ class PPOConfig(AlgorithmConfig):
             create_local_env_runner=False,
             num_cpus_per_env_runner=1,
         )
-        config.learners(learner_class=PPOLearner, num_learners=0)
+        config.learners(learner_class=load_attribute(chosen.learner, "training.algorithm"), num_learners=0)
         config.training(grad_clip=scenario.training.grad_clip, grad_clip_by="global_norm")
         config.fault_tolerance(restart_failed_env_runners=True)
         config._dont_auto_sync_env_runner_states = True  # the weights travel with each task
@@ -68,31 +72,42 @@ class PPOConfig(AlgorithmConfig):
         """One actor a learning policy and, unless `inference_only`, the critic."""
         seed = self.scenario.seed
         specs = {
-            name: RLModuleSpec(
-                module_class=ActorModule,
-                observation_space=_NO_SPACE,
-                action_space=_NO_SPACE,
-                inference_only=inference_only,
-                model_config={
-                    "name": name,
-                    "settings": policy.model_dump(mode="json"),
-                    "seed": model_seed(seed, name),
-                    "checkpointing": self.scenario.training.gradient_checkpointing,
-                },
-            )
+            name: _actor_spec(self.scenario, name, policy, inference_only)
             for name, policy in learning_policies(self.scenario).items()
         }
-        if not inference_only:
+        if not inference_only and self.layout.reads != "none":
+            critic, layout = self.scenario.training.critic, self.layout
             specs[CRITIC] = RLModuleSpec(
                 module_class=CriticModule,
                 observation_space=_NO_SPACE,
                 action_space=_NO_SPACE,
                 learner_only=True,
                 model_config={
-                    "agents": len(self.layout.agents),
-                    "vector": self.layout.vector,
-                    "width": self.scenario.training.critic.width,
+                    "agents": len(layout.agents),
+                    "vector": layout.vector,
+                    "options": 0 if layout.alphabet is None else layout.alphabet.size,
+                    "messages": layout.messages,
+                    "width": critic.width,
+                    "heads": critic.heads,
+                    "popart": critic.popart,
                     "seed": seed_of(seed, "critic"),
                 },
             )
         return MultiRLModuleSpec(multi_rl_module_class=Modules, rl_module_specs=specs)
+
+
+def _actor_spec(
+    scenario: Scenario, name: str, policy: LanguageModelSettings | NetworkSettings, inference_only: bool
+) -> RLModuleSpec:
+    config = {"name": name, "settings": policy.model_dump(mode="json"), "seed": model_seed(scenario.seed, name)}
+    if isinstance(policy, NetworkSettings):
+        config["scenario"] = scenario.model_dump(mode="json")
+    else:
+        config["checkpointing"] = scenario.training.gradient_checkpointing
+    return RLModuleSpec(
+        module_class=NetworkActor if isinstance(policy, NetworkSettings) else LanguageModelActor,
+        observation_space=_NO_SPACE,
+        action_space=_NO_SPACE,
+        inference_only=inference_only,
+        model_config=config,
+    )

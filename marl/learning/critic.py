@@ -34,7 +34,8 @@ class MessageSet(nn.Module):
 
 
 class ValueScale(nn.Module):
-    """Running mean and standard deviation of each agent's value targets; `rescale` keeps the head's values unchanged.
+    """Running mean and standard deviation of each head's value targets, one head an agent or one for all; `rescale`
+    keeps the head's values unchanged.
 
     Van Hasselt et al., "Learning values across many orders of magnitude", 2016 (PopArt). The averages are debiased
     as Adam's are, so that the first batch already counts fully.
@@ -61,7 +62,9 @@ class ValueScale(nn.Module):
 
     @torch.no_grad()
     def rescale(self, targets: Tensor, agent: Tensor, head: nn.Linear) -> None:
-        """Take in targets [T] of agents [T], and correct `head` (one output an agent) so that its values stay."""
+        """Take in targets [T] of agents [T], and correct `head` (as many outputs for each agent) so that its values
+        stay.
+        """
         old_center, old_spread = self.center_and_spread()
         for index in agent.unique().tolist():
             own = targets[agent == index]
@@ -69,48 +72,67 @@ class ValueScale(nn.Module):
             self.square[index] = self.decay * self.square[index] + (1 - self.decay) * own.square().mean()
             self.weight[index] = self.decay * self.weight[index] + (1 - self.decay)
         center, spread = self.center_and_spread()
-        head.weight.mul_((old_spread / spread).unsqueeze(-1))
-        head.bias.copy_((old_spread * head.bias + old_center - center) / spread)
+        outputs = head.out_features // len(center)
+        scale, shift = old_spread / spread, (old_center - center) / spread
+        head.weight.mul_(scale.repeat_interleave(outputs).unsqueeze(-1))
+        head.bias.mul_(scale.repeat_interleave(outputs)).add_(shift.repeat_interleave(outputs))
 
 
 class CriticModule(TorchRLModule):
-    """V(vector, agent, phase, messages), one head an agent. mappo and ippo differ only in what fills the columns.
+    """V(vector, agent, phase, messages), or with `options` Q of each of the agent's own options. What it reads is for
+    the columns to say: mappo and ippo differ in nothing else.
 
-    model_config: agents (number), vector (length), width, seed. `forward_train` returns `values` [T], normalized;
-    `values_of` gives them in units of reward.
+    model_config: agents (number), vector (length), width, options (their number, 0 for V), messages (whether there
+    are any), heads ("agent" or "shared"), popart, seed. `forward_train` returns `values` [T] or [T, options],
+    normalized; `values_of` gives them in units of reward.
     """
 
     def setup(self) -> None:
         """Build the network; its initial weights come from `seed` alone."""
         config = self.model_config
         agents, width = int(config["agents"]), int(config["width"])
+        self.shared, self.popart, self.options = config["heads"] == "shared", bool(config["popart"]), config["options"]
+        heads = 1 if self.shared else agents
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(config["seed"]))
-            self.messages = MessageSet(agents, width)
+            self.messages = MessageSet(agents, width) if config["messages"] else None
             self.agent = nn.Embedding(agents, width)
             self.moment = nn.Embedding(2 * ROUNDS, width)
             self.vector = nn.Linear(int(config["vector"]), width)
             self.trunk = nn.Sequential(
                 nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()
             )
-            self.head = nn.Linear(width, agents)
-        self.scale = ValueScale(agents)
+            self.head = nn.Linear(width, heads * (self.options or 1))
+        self.scale = ValueScale(heads)
+
+    def heads_of(self, agent: Tensor) -> Tensor:
+        """Which head values an agent's turns, [T] from agents [T]."""
+        return torch.zeros_like(agent) if self.shared else agent
 
     def _forward(self, batch: dict[str, Any], **_: Any) -> dict[str, Tensor]:
-        heard = self.messages(
-            batch["message_words"], batch["message_sender"], batch["message_round"], batch["message_age"]
-        )
         moment = self.moment(batch["phase"] * ROUNDS + batch["round"])
-        hidden = self.trunk(self.vector(batch["vector"]) + self.agent(batch["agent"]) + moment + heard)
-        return {"values": self.head(hidden).gather(-1, batch["agent"].unsqueeze(-1)).squeeze(-1)}
+        hidden = self.vector(batch["vector"]) + self.agent(batch["agent"]) + moment
+        if self.messages is not None:
+            hidden = hidden + self.messages(
+                batch["message_words"], batch["message_sender"], batch["message_round"], batch["message_age"]
+            )
+        values = self.head(self.trunk(hidden)).unflatten(-1, (-1, self.options or 1))
+        own = values[torch.arange(len(values), device=values.device), self.heads_of(batch["agent"])]
+        return {"values": own if self.options else own.squeeze(-1)}
 
     @torch.no_grad()
     def values_of(self, batch: dict[str, Any]) -> Tensor:
-        """[T] values in units of reward."""
-        center, spread = self.scale.center_and_spread()
-        return self._forward(batch)["values"] * spread[batch["agent"]] + center[batch["agent"]]
+        """[T] or [T, options] values in units of reward."""
+        values = self._forward(batch)["values"]
+        center, spread = (part[self.heads_of(batch["agent"])] for part in self.scale.center_and_spread())
+        return values * spread + center if values.ndim == 1 else values * spread.unsqueeze(-1) + center.unsqueeze(-1)
+
+    def take_in(self, targets: Tensor, agent: Tensor) -> None:
+        """Let the scale follow targets [T] of agents [T]; with `popart` off it stays 1."""
+        if self.popart:
+            self.scale.rescale(targets, self.heads_of(agent), self.head)
 
     def normalized(self, targets: Tensor, agent: Tensor) -> Tensor:
         """[T] targets in the head's own units."""
-        center, spread = self.scale.center_and_spread()
-        return (targets - center[agent]) / spread[agent]
+        center, spread = (part[self.heads_of(agent)] for part in self.scale.center_and_spread())
+        return (targets - center) / spread

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ray.rllib.env.env_runner_group import EnvRunnerGroup
@@ -22,11 +22,19 @@ _POLL_SECONDS = 0.2
 _RESTART_SECONDS = 60.0
 
 
-def play_on(group: EnvRunnerGroup, task: Task, meters: Mapping[str, Meter], **arguments: Any) -> list[Episode]:
+def play_on(
+    group: EnvRunnerGroup,
+    task: Task,
+    meters: Mapping[str, Meter],
+    *,
+    on_lost: Callable[[int], None] = lambda runner: None,
+    **arguments: Any,
+) -> list[Episode]:
     """Call `sample(task=..., **arguments)` of the group's actors; the episodes come back in order of `task.indices`.
 
     The answer does not depend on the number of actors nor on who played what. A group of episodes whose actor died
-    is played again, at most ATTEMPTS times; then, or when no actor comes back, LearningError.
+    is played again, at most ATTEMPTS times; then, or when no actor comes back, LearningError. `on_lost` gets each such
+    actor's number.
     What API policies counted there is added to `meters`, but for an actor that died.
     """
     _drain(group, {})  # what a call that was broken off by an error or Ctrl-C still waits for
@@ -51,6 +59,7 @@ def play_on(group: EnvRunnerGroup, task: Task, meters: Mapping[str, Meter], **ar
         healthy = set(group.healthy_env_runner_ids())
         for runner in [runner for runner in busy if runner not in healthy]:
             waiting.appendleft(_lost(runner, busy.pop(runner), tries))
+            on_lost(runner)
         if len(healthy) < group.num_remote_env_runners():
             _bring_back(group, patience=0.0 if healthy else _RESTART_SECONDS)
     return [episode for number in range(len(parts)) for episode in done[number]]

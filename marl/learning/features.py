@@ -9,16 +9,17 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
-from gymnasium import spaces
 
 from marl.errors import LearningError
+from marl.learning.presets import Reads, preset
+from marl.policies.encoding import Alphabet, alphabet, talks
 from marl.settings import Scenario
 from marl.table import open_env
+from marl.text import flat_size
 from marl.types import Episode, Message, Turn
 
 WORD_IDS = 2048
@@ -30,37 +31,48 @@ OLDEST = 7
 ROUNDS = 16
 
 Columns = dict[str, np.ndarray]
-Reads = Literal["everything", "own"]
 
 
 @dataclass(frozen=True)
 class CriticLayout:
-    """Sizes that the critic is built for. `reads`: "everything" (mappo) or what the agent itself knows (ippo)."""
+    """Sizes that the critic is built for. `reads`: see `marl.learning.presets.Reads`. `alphabet` numbers all options
+    where the critic tells them apart; `messages` is whether there is any talk to read.
+    """
 
     agents: tuple[str, ...]
     vector: int
     reads: Reads
+    alphabet: Alphabet | None = None
+    messages: bool = True
+
+    @property
+    def joint(self) -> int:
+        """How many numbers tell what the others do at the same time."""
+        return 0 if self.alphabet is None else len(self.agents) * self.alphabet.size
 
 
 def critic_layout(scenario: Scenario) -> CriticLayout:
-    """Open the scenario's env once and measure it. Raises LearningError for mappo over an env without `state()`."""
+    """Open the scenario's env once and measure it. Raises LearningError where the critic needs a `state()` in vain."""
     env = open_env(scenario)
     env.reset(seed=0)
     agents = tuple(env.possible_agents)
-    if scenario.training.algorithm == "mappo":
-        try:
-            return CriticLayout(agents, int(np.asarray(env.state()).size), "everything")
-        except NotImplementedError as error:
-            raise LearningError(
-                f"mappo's critic reads the env's state(), which {scenario.env.entry} does not have; "
-                "implement state() or set training.algorithm: ippo"
-            ) from error
-    return CriticLayout(agents, max(_width(env.unwrapped.observation_space(agent)) for agent in agents), "own")
-
-
-def _width(space: spaces.Space) -> int:
-    inner = space["observation"] if isinstance(space, spaces.Dict) and "observation" in space.spaces else space
-    return int(spaces.flatdim(inner))
+    algorithm = scenario.training.algorithm
+    reads = preset(algorithm).critic
+    if reads == "none":
+        return CriticLayout(agents, 0, reads, messages=False)
+    if reads == "own":
+        widths = [flat_size(env.unwrapped.observation_space(agent)) for agent in agents]
+        return CriticLayout(agents, max(widths), reads, messages=talks(scenario))
+    try:
+        size = int(np.asarray(env.state()).size)
+    except NotImplementedError as error:
+        raise LearningError(
+            f"{algorithm}'s critic reads the env's state(), which {scenario.env.entry} does not have; "
+            "implement state() or set training.algorithm: ippo"
+        ) from error
+    letters = alphabet(scenario) if reads == "actions" else None
+    layout = CriticLayout(agents, size, reads, letters, talks(scenario))
+    return replace(layout, vector=size + layout.joint)
 
 
 @lru_cache(maxsize=65536)
@@ -86,24 +98,47 @@ class Reading:
 def reading(layout: CriticLayout, episode: Episode, turn: Turn) -> Reading:
     """What the critic reads at `turn`. Raises LearningError when the vector does not fit the layout."""
     own = layout.reads == "own"
-    vector = turn.features if own else turn.state
-    messages = [episode.messages[i] for i in (turn.heard if own else turn.said)]
+    vector = _seen(layout, turn.features if own else turn.state, others(layout, episode, turn))
+    messages = [episode.messages[i] for i in (turn.heard if own else turn.said)] if layout.messages else []
     phase = int(turn.phase == "act")
     return _checked(layout, Reading(vector, layout.agents.index(turn.agent), phase, turn.round, turn.step, messages))
 
 
 def final_reading(layout: CriticLayout, episode: Episode, turn: Turn) -> Reading | None:
-    """What the critic reads after `turn`, at which the episode was cut; None where the env showed nothing there."""
+    """What the critic reads after `turn`, at which the episode was cut; None where the env showed nothing there, and
+    for a critic that reads choices, which nobody has made there.
+    """
     own = layout.reads == "own"
     vector = turn.next_features if own else turn.next_state
-    if vector is None:
+    if vector is None or layout.reads in ("actions", "none"):
         return None
-    messages = [message for message in episode.messages if not own or turn.agent in message.hearers]
+    everything = episode.messages if layout.messages else []
+    messages = [message for message in everything if not own or turn.agent in message.hearers]
     return _checked(layout, Reading(vector, layout.agents.index(turn.agent), 1, 0, turn.step + 1, messages))
 
 
+def others(layout: CriticLayout, episode: Episode, turn: Turn) -> np.ndarray:
+    """What the other agents choose at the same time as `turn`, one-hot, [agents * A]: in the same talk round, or with
+    it in the same simultaneous step; who takes turns is alone. Empty where the critic does not read it.
+    """
+    chosen = np.zeros((len(layout.agents), layout.alphabet.size if layout.alphabet else 0), np.float32)
+    if layout.alphabet is not None:
+        now = (turn.step, turn.phase, turn.round)
+        for other in episode.turns:
+            if other.agent != turn.agent and (other.step, other.phase, other.round) == now and other.choice is not None:
+                (number,) = layout.alphabet.numbers(other.agent, other.phase, [other.options[other.choice]])
+                chosen[layout.agents.index(other.agent), number] = 1.0
+    return chosen.ravel()
+
+
+def _seen(layout: CriticLayout, vector: np.ndarray, joint: np.ndarray) -> np.ndarray:
+    if layout.reads == "none":
+        return np.zeros(0, np.float32)
+    return np.concatenate([vector, joint]) if joint.size else vector
+
+
 def _checked(layout: CriticLayout, row: Reading) -> Reading:
-    if row.vector.size > layout.vector or (layout.reads == "everything" and row.vector.size != layout.vector):
+    if row.vector.size > layout.vector or (layout.reads != "own" and row.vector.size != layout.vector):
         raise LearningError(
             f"the critic was built for vectors of {layout.vector} numbers and was given {row.vector.size}; "
             "an env's state() and observations must keep one size"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from marl.learning.actor import ActorModule
-from marl.models import Row
+from marl.models import RowLogProbs
 
 Part = dict[str, Tensor]
 """Columns of some turns of one policy, [T] or [T, C] each."""
@@ -36,11 +37,14 @@ class Shares:
 
 @dataclass(frozen=True)
 class Given:
-    """What a part's rows have now: `log_probs`, `entropy`, `mask`, [T, C] each, C columns as recorded."""
+    """What a part's rows have now: `log_probs`, `entropy`, `mask`, [T, C] each, C columns as recorded; and `table`
+    [T, O], the log-probabilities of all options (see `RowLogProbs`).
+    """
 
     log_probs: Tensor
     entropy: Tensor
     mask: Tensor
+    table: Tensor
 
 
 Loss = Callable[[str, Part, Given, Shares], Tensor]
@@ -50,7 +54,7 @@ Loss = Callable[[str, Part, Given, Shares], Tensor]
 def accumulate(
     actors: Mapping[str, ActorModule],
     minibatch: Mapping[str, Part],
-    rows: Mapping[str, Sequence[Row]],
+    rows: Mapping[str, Any],
     loss: Loss,
     *,
     tokens: int,
@@ -58,41 +62,33 @@ def accumulate(
 ) -> None:
     """Add each policy's gradient of `loss` over its part of `minibatch` to its parameters' `grad`.
 
-    `rows` [T] stand beside the columns. Actors that share a model go through it together, about `tokens` tokens at a
-    time. `backward` is called with an actor of the pass and its loss.
+    `rows` are each actor's own (`ActorModule.rows`), T that stand beside the columns. Actors that share a model go
+    through it together, about `tokens` tokens at a time. `backward` is called with an actor of the pass and its loss.
     """
     groups: dict[Hashable, list[str]] = {}
     for name in minibatch:
         groups.setdefault(actors[name].pass_key(), []).append(name)
     for names in groups.values():
         actor = actors[names[0]]
-        owners = [(name, place) for name in names for place in range(len(rows[name]))]
-        flat = [rows[name][place] for name, place in owners]
-        for piece in actor.model.micro_batches(flat, tokens):
-            backward(actor, _piece_loss(actor, [owners[i] for i in piece], [flat[i] for i in piece], minibatch, loss))
+        counts = [len(rows[name]) for name in names]
+        owner = torch.repeat_interleave(torch.arange(len(names)), torch.tensor(counts))
+        place = torch.cat([torch.arange(count) for count in counts])
+        flat = actor.join([rows[name] for name in names])
+        for piece in actor.pieces(flat, tokens):
+            result = actor.read(actor.take(flat, piece))
+            total = result.log_probs.new_zeros(())
+            for number in owner[piece].unique(sorted=True).tolist():
+                here = (owner[piece] == number).nonzero().squeeze(-1)
+                there, whole = place[piece][here], minibatch[names[number]]
+                total = total + _part_loss(names[number], whole, result, here, there, loss)
+            backward(actor, total)
 
 
-def _piece_loss(
-    actor: ActorModule,
-    owners: Sequence[tuple[str, int]],
-    rows: Sequence[Row],
-    minibatch: Mapping[str, Part],
-    loss: Loss,
-) -> Tensor:
-    result = actor.read(rows)
-    total = result.log_probs.new_zeros(())
-    for name in dict.fromkeys(name for name, _ in owners):
-        whole = minibatch[name]
-        device = result.log_probs.device
-        here = torch.tensor([i for i, (owner, _) in enumerate(owners) if owner == name], device=device)
-        there = torch.tensor([place for owner, place in owners if owner == name], device=device)
-        part = {key: value[there] for key, value in whole.items()}
-        given = _trimmed(Given(result.log_probs[here], result.entropy[here], result.mask[here]))
-        total = total + loss(name, part, given, Shares.of(part["talk"], whole["talk"]))
-    return total
-
-
-def _trimmed(given: Given) -> Given:
-    """Without the columns that only other policies' rows need."""
-    width = max(1, int(given.mask.sum(-1).max()))
-    return Given(given.log_probs[:, :width], given.entropy[:, :width], given.mask[:, :width])
+def _part_loss(name: str, whole: Part, result: RowLogProbs, here: Tensor, there: Tensor, loss: Loss) -> Tensor:
+    """One policy's share of a pass: its rows are `here` [n] in the pass and `there` [n] in the minibatch."""
+    here, there = here.to(result.log_probs.device), there.to(result.log_probs.device)
+    part = {key: value[there] for key, value in whole.items()}
+    mask = result.mask[here]
+    width = max(1, int(mask.sum(-1).max()))  # without the columns that only other policies' rows need
+    given = Given(result.log_probs[here, :width], result.entropy[here, :width], mask[:, :width], result.table[here])
+    return loss(name, part, given, Shares.of(part["talk"], whole["talk"]))

@@ -13,6 +13,7 @@ from ray.rllib.env.env_runner import EnvRunner
 
 from marl.learning.actor import ActorModule
 from marl.learning.answer import Answer, answer
+from marl.learning.league import Bench, Lineup
 from marl.learning.seating import seat
 from marl.learning.task import Task
 from marl.models.api_meter import Meter
@@ -40,13 +41,20 @@ class EpisodeRunner(EnvRunner):
         """Play with these actors from now on; their weights are shared, not copied."""
         self.actors = dict(actors)
         self._policies = seat(self.config.scenario, {name: actor.policy for name, actor in actors.items()})
+        self._bench = Bench(self.config, self._policies)
 
-    def sample(self, *, task: Task, weights: tuple[int, Any] | None = None) -> Answer:
-        """Play one task. `weights` is (version, reference to module states): fetched when the version is new."""
+    def sample(
+        self, *, task: Task, weights: tuple[int, Any] | None = None, lineups: Mapping[str, Lineup] | None = None
+    ) -> Answer:
+        """Play one task. `weights` is (version, reference to module states): fetched when the version is new.
+
+        `lineups` are those of the seated leagues, by policy name.
+        """
         if weights is not None and weights[0] != self._version:
             for name, state in ray.get(weights[1]).items():
                 self.actors[name].set_state(state)
             self._version = weights[0]
+        self._bench.seat(lineups or {})
         return answer(task, self.config.scenario, self._policies)
 
     @property

@@ -6,37 +6,50 @@ from collections.abc import Mapping
 
 from marl.errors import LearningError
 from marl.models.api_meter import Meter
-from marl.policies import LanguageModelPolicy, Policy, build_policies
+from marl.policies import Policy, build_policies
 from marl.policies.bases import Bases
-from marl.settings import APISettings, HumanSettings, LanguageModelSettings, Scenario
+from marl.policies.league import LeaguePolicy
+from marl.settings import (
+    APISettings,
+    HumanSettings,
+    LanguageModelSettings,
+    LeagueSettings,
+    NetworkSettings,
+    Scenario,
+)
 
 
-def learning_policies(scenario: Scenario) -> dict[str, LanguageModelSettings]:
+def learning_policies(scenario: Scenario) -> dict[str, LanguageModelSettings | NetworkSettings]:
     """The policies that learn and sit somewhere, in the scenario's order. Raises LearningError when there is none."""
     seated = set(scenario.seats.values())
     found = {
         name: policy
         for name, policy in scenario.policies.items()
-        if isinstance(policy, LanguageModelSettings) and policy.learn and name in seated
+        if isinstance(policy, LanguageModelSettings | NetworkSettings) and policy.learn and name in seated
     }
     if not found:
-        raise LearningError("no seated policy learns; seat a language model with learn: true")
+        raise LearningError("no seated policy learns; seat a language model or a network with learn: true")
     return found
 
 
-def seat(scenario: Scenario, learners: Mapping[str, LanguageModelPolicy]) -> dict[str, Policy]:
+def seat(scenario: Scenario, learners: Mapping[str, Policy]) -> dict[str, Policy]:
     """Every seated policy by name: `learners` themselves, which change as they are trained, and the others.
 
-    Others that read a learner's base share it. Raises LearningError when a person is seated: training would wait for
-    every answer.
+    Others that read a learner's base share it. A league plays with the learner until its members are seated. Raises
+    LearningError when a person is seated: training would wait for every answer.
     """
     seated = set(scenario.seats.values())
-    others = {name: policy for name, policy in scenario.policies.items() if name in seated and name not in learners}
+    leagues, others = {}, {}
+    for name, policy in scenario.policies.items():
+        if isinstance(policy, LeagueSettings) and name in seated:
+            leagues[name] = LeaguePolicy(name, [learners[policy.of]], [1.0], scenario.seed)
+        elif name in seated and name not in learners:
+            others[name] = policy
     people = [name for name, policy in others.items() if isinstance(policy, HumanSettings)]
     if people:
         raise LearningError(f"policies {people} are people and cannot sit in training; seat another policy")
-    rest = scenario.model_copy(update={"policies": others})
-    return build_policies(rest, seed=scenario.seed, bases=Bases(learners.values())) | dict(learners)
+    bases = Bases(learners.values())
+    return build_policies(scenario, seed=scenario.seed, bases=bases, only=others) | leagues | dict(learners)
 
 
 def seated_meters(scenario: Scenario) -> dict[str, Meter]:

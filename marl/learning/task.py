@@ -16,12 +16,13 @@ GROUP = 32
 
 @dataclass(frozen=True)
 class Task:
-    """Episodes `indices` under root `seed`; `intervention` and `pool` as in `marl.rollout.play`."""
+    """Episodes `indices` under root `seed`; `intervention`, `pool` and `copies` as in `marl.rollout.play`."""
 
     indices: tuple[int, ...]
     seed: int
     intervention: str | None = None
     pool: Mapping[str, Sequence[str]] | None = None
+    copies: int = 1
 
     def groups(self) -> list[Task]:
         """The task in pieces of GROUP episodes, the last one shorter."""
@@ -37,5 +38,6 @@ class Task:
             seed=self.seed,
             intervention=self.intervention,
             pool=self.pool,
+            copies=self.copies,
             group=GROUP,
         )

@@ -8,18 +8,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from ray.rllib.core import COMPONENT_METRICS_LOGGER
 
 from marl.channel import messages_by_sender
 from marl.errors import LearningError
 from marl.learning.algorithm import MultiAgentPPO
-from marl.learning.checkpoint import newest_checkpoint, save_checkpoint
+from marl.learning.checkpoint import Best, checkpoints, mark_best, newest_checkpoint, save_checkpoint
 from marl.learning.config import PPOConfig
 from marl.learning.curves import Curves
 from marl.learning.interrupt import DeferredInterrupt
-from marl.learning.seating import learning_policies, seat
+from marl.learning.loggers import open_loggers
+from marl.learning.metrics import played, success_metrics
+from marl.learning.seating import learning_policies
+from marl.learning.stopping import RETURN, StopRules
 from marl.learning.task import Task
+from marl.learning.trained import export_league, live_policies
 from marl.policies import Policy
 from marl.seeding import seed_of
 from marl.settings import Scenario
@@ -44,17 +49,40 @@ class Trainer:
         self.algorithm = MultiAgentPPO(PPOConfig.for_scenario(scenario))
         self._elapsed = 0.0
         self._saved: tuple[int, Path] | None = None
+        self._rules = StopRules(scenario.training.stop)
         state = newest_checkpoint(self._folder) if resume else None
         if state is not None:
             self._restore(state)
         if resume:
             self.store.truncate_metrics(self.iteration)
+        rows = self.store.metrics()
+        for row in rows:
+            self._rules.read(row)
+        self._begun = bool(rows) or self.iteration > 0
+        self._best = self._best_of(rows)
         self._curves = Curves(self.store.path / "tensorboard", self.iteration)
+        self._loggers = open_loggers(scenario, self.store.path)
+
+    def _best_of(self, rows: list[Row]) -> Best | None:
+        """The first of the best among the evaluations that still have a checkpoint, marked so for who reads the run."""
+        kept = {path.name for path in checkpoints(self._folder)}
+        found = [Best(row["iteration"], row[RETURN]) for row in rows if RETURN in row]
+        best = max((one for one in found if one.folder in kept), key=lambda one: one.value, default=None)
+        if best is not None:
+            mark_best(self._folder, best)
+        return best
 
     @property
     def iteration(self) -> int:
         """Finished iterations."""
         return self.algorithm.rounds
+
+    @property
+    def reason(self) -> str | None:
+        """Why training is over, by `training.stop` or `training.iterations`; None while it goes on."""
+        iterations = self.scenario.training.iterations
+        done = f"iterations: all {iterations} are done" if self.iteration >= iterations else None
+        return self._rules.reason or done
 
     @property
     def _folder(self) -> Path:
@@ -66,19 +94,16 @@ class Trainer:
         on_iteration: Callable[[Row], None] = lambda row: None,
         should_stop: Callable[[Row], bool] = lambda row: False,
     ) -> dict[str, Any]:
-        """Iterate to `training.iterations`, or until `should_stop(row)`; returns the last row and why it ended.
+        """Evaluate, then iterate until the scenario says stop, or `should_stop(row)`; the last row and its `reason`.
 
-        Each row goes to metrics.jsonl, to TensorBoard and to `on_iteration`. On Ctrl-C the iteration is finished and
-        saved as a checkpoint, and KeyboardInterrupt goes on.
+        Each row goes to metrics.jsonl, to TensorBoard and to `on_iteration`; the first is that of iteration 0, before
+        any training. On Ctrl-C the iteration is finished and saved as a checkpoint, and KeyboardInterrupt goes on.
         """
-        training = self.scenario.training
         row: Row = {"iteration": self.iteration}
         stopped = False
         with DeferredInterrupt() as interrupt:
-            while self.iteration < training.iterations and not stopped:
-                row = self.iterate()
-                if self.iteration % training.checkpoint_every == 0:
-                    self.save()
+            while self.reason is None and not stopped:
+                row = self.step()
                 try:
                     on_iteration(row)
                     stopped = should_stop(row)
@@ -89,50 +114,82 @@ class Trainer:
                     self.save()
                     raise KeyboardInterrupt
         self.save()
-        return {"reason": "stopped" if stopped else "finished", **row}
+        return {**row, "reason": self.reason or "stopped: the caller asked for it"}
+
+    def step(self) -> Row:
+        """The next row: the evaluation before training, or one iteration, with a checkpoint where one is due."""
+        row = self.iterate() if self._begun else self.begin()
+        if self.iteration and self.iteration % self.scenario.training.checkpoint_every == 0:
+            self.save()
+        return row
+
+    def begin(self) -> Row:
+        """Evaluate the policies as they are before training: the row of iteration 0."""
+        start = time.perf_counter()
+        counters = {"iteration": 0, "env_steps": 0, "turns": 0, "tokens": 0}
+        return self._record(counters | self.evaluate(), start)
 
     def iterate(self) -> Row:
         """One iteration: sample, learn, evaluate when it is due, record."""
+        training = self.scenario.training
         start = time.perf_counter()
         self.algorithm.train()
         row: Row = dict(self.algorithm.row)
-        if (
-            self.iteration % self.scenario.training.evaluate_every == 0
-            or self.iteration == self.scenario.training.iterations
-        ):
+        if self.iteration % training.evaluate_every == 0 or self.iteration == training.iterations:
             row |= self.evaluate()
+        return self._record(row, start)
+
+    def _record(self, row: Row, start: float) -> Row:
+        """Add the time and, where training ends with this row, the reason; write it, and keep the best checkpoint."""
+        self._begun = True
         self._elapsed += time.perf_counter() - start
         row["time_s"] = self._elapsed
+        self._rules.read(row)
+        if self.reason is not None:
+            row["reason"] = self.reason
         self.store.append_metrics(row)
-        self._curves.write(row)
+        for sink in (self._curves, *self._loggers):
+            sink.write(row)
+        if RETURN in row and (self._best is None or row[RETURN] > self._best.value):
+            self.save()
+            self._best = Best(self.iteration, row[RETURN])
+            mark_best(self._folder, self._best)
         return row
 
     def evaluate(self) -> Row:
         """Mean payoff per agent with messages as sent, and with messages drawn from those that were sent there."""
+        start = time.perf_counter()
         indices = tuple(range(self.scenario.training.evaluation_episodes))
         seed = seed_of(self.scenario.seed, "periodic evaluation")
-        normal = self.algorithm.play(Task(indices, seed))
-        row = {"evaluation/normal": _mean_return(normal)}
+        normal = played(self.algorithm.play(Task(indices, seed)), "evaluation")
+        row = {RETURN: _mean_return(normal), **success_metrics(normal, "evaluation")}
         pool = messages_by_sender(normal)
         if pool and self.scenario.channel.intervention == "none":
             scrambled = self.algorithm.play(Task(indices, seed, "scrambled", pool))
-            row["evaluation/scrambled"] = _mean_return(scrambled)
-        return row
+            row["evaluation/scrambled"] = _mean_return(played(scrambled, "evaluation"))
+        return row | {"time/evaluate": time.perf_counter() - start}
 
     def policies(self) -> dict[str, Policy]:
         """Live policies by name; they share the weights that are trained."""
-        return seat(self.scenario, {name: actor.policy for name, actor in self.algorithm.actors().items()})
+        return live_policies(self.algorithm.config, self.algorithm.actors(), self.algorithm.leagues)
 
     def parameters(self) -> dict[str, int]:
         """How many parameters of each actor are trained, by policy name: the network's, or the adapter's."""
         return {name: sum(p.numel() for p in actor.parameters()) for name, actor in self.algorithm.actors().items()}
 
     def export(self, folder: str | Path) -> list[Path]:
-        """Save each learning policy as a folder `folder`/<name>: a network, or an adapter. The critic is in none."""
-        actors = self.algorithm.actors()
+        """Save each learning policy as a folder `folder`/<name>: a network, or an adapter. The critic is in none.
+
+        A league's members are written as folders of `folder`/<its name>.
+        """
+        policies, leagues = self.policies(), self.algorithm.leagues
         paths = [Path(folder) / name for name in learning_policies(self.scenario)]
         for path in paths:
-            actors[path.name].policy.export(path)
+            exporting: Any = policies[path.name]
+            exporting.export(path)
+        for name, league in leagues.items():
+            league_policy: Any = policies[name]
+            export_league(league_policy, league, Path(folder) / name)
         return paths
 
     def save(self) -> Path:
@@ -144,13 +201,18 @@ class Trainer:
             "iteration": algorithm.rounds,
             "env_steps": algorithm.env_steps,
             "turns": algorithm.turns,
+            "tokens": algorithm.tokens,
             "time_s": self._elapsed,
             "learner": algorithm.learner.get_state(not_components=COMPONENT_METRICS_LOGGER),
+            "leagues": {name: league.get_state() for name, league in algorithm.leagues.items()},
             # Row order, episodes and schedules are addressed by (seed, iteration); only this stream has a state.
             "torch": torch.get_rng_state(),
             "scaler": algorithm.learner.scaler.state_dict(),
         }
-        self._saved = algorithm.rounds, save_checkpoint(self._folder, algorithm.rounds, state)
+        self._saved = (
+            algorithm.rounds,
+            save_checkpoint(self._folder, algorithm.rounds, state, kept=self.scenario.training.checkpoints_kept),
+        )
         return self._saved[1]
 
     def _restore(self, state: dict[str, Any]) -> None:
@@ -162,7 +224,10 @@ class Trainer:
                 f"the checkpoint in {self._folder} does not fit the scenario's modules ({error}); "
                 "resume with the scenario that it was made with"
             ) from error
-        algorithm.rounds, algorithm.env_steps, algorithm.turns = state["iteration"], state["env_steps"], state["turns"]
+        algorithm.rounds = state["iteration"]
+        algorithm.env_steps, algorithm.turns, algorithm.tokens = state["env_steps"], state["turns"], state["tokens"]
+        for name, league in algorithm.leagues.items():
+            league.set_state(state["leagues"][name])
         self._elapsed = state["time_s"]
         torch.set_rng_state(state["torch"])
         if state.get("scaler"):
@@ -170,7 +235,8 @@ class Trainer:
 
     def close(self) -> None:
         """Stop env runners and close files."""
-        self._curves.close()
+        for sink in (self._curves, *self._loggers):
+            sink.close()
         self.algorithm.stop()
 
     def __enter__(self) -> Trainer:
@@ -181,8 +247,4 @@ class Trainer:
 
 
 def _mean_return(episodes: list[Episode]) -> float:
-    """Mean payoff per agent of the episodes that did not fail. Raises LearningError when all failed."""
-    played = [episode.mean_return for episode in episodes if episode.outcome != "failed"]
-    if not played:
-        raise LearningError(f"all {len(episodes)} evaluation episodes failed; the first: {episodes[0].error}")
-    return sum(played) / len(played)
+    return float(np.mean([episode.mean_return for episode in episodes]))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from marl.errors import ModelError
 from marl.models.choose import group
@@ -44,6 +44,7 @@ def log_probs(reader: Reader, rows: Sequence[Row], scorer: Scorer, constraint: M
         logits, places = 0.0 * weight.reshape(-1)[:1, None], []
     slots = np.zeros((len(unique), max([1, *(len(unique[index].token_ids) for index in said)])), dtype=np.int64)
     values: list[Values] = [(logits.new_zeros(1), logits.new_zeros(1))]
+    rows_of_table, table = np.full(len(unique), -1), logits.new_empty(0, 0)
     if said:
         tokens = [unique[index].token_ids for index in said]
         values.append(_said(logits, tokens, places[: len(said)], scorer.temperature, constraint))
@@ -53,11 +54,13 @@ def log_probs(reader: Reader, rows: Sequence[Row], scorer: Scorer, constraint: M
     if chosen:
         table = scorer.table(logits, list(query_of), group(places[len(said) :], options))
         slots[chosen, 0] = sum(len(part[0]) for part in values) + np.arange(len(chosen))
-        picks = [unique[index].choice for index in chosen]
+        picks, rows_of_table[chosen] = [unique[index].choice for index in chosen], asked
         values.append((table[asked, picks], entropy(table)[asked]))
     at = torch.from_numpy(slots[which]).to(logits.device)
     joined = [torch.cat(parts) for parts in zip(*values, strict=True)]
-    return RowLogProbs(joined[0][at], at > 0, joined[1][at])
+    padded = nn.functional.pad(table, (0, 0, 0, 1), value=-torch.inf)  # its last row is what said texts get
+    tables = padded[torch.from_numpy(rows_of_table[which]).to(logits.device)]
+    return RowLogProbs(joined[0][at], at > 0, joined[1][at], tables)
 
 
 def micro_batches(rows: Sequence[Row], tokens: int) -> list[list[int]]:

@@ -46,8 +46,10 @@ class RowLogProbs:
     `log_probs`, `entropy`: [T, K] in the network's dtype, T rows, K the longest row's number of tokens; `mask`: [T, K]
     bool, False on padding, where the other two are 0. A choice occupies column 0. `entropy` is that of the whole
     vocabulary (of what a constraint leaves of it) for a said token and of the option distribution for a choice.
+    `table` [T, O]: the log-probabilities of all options of a choice, -inf behind its last one and for a said text.
     """
 
     log_probs: Tensor
     mask: Tensor
     entropy: Tensor
+    table: Tensor

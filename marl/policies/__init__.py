@@ -1,4 +1,4 @@
-"""What decides for an agent: language-model, API, scripted and human policies behind one protocol."""
+"""What decides for an agent: language-model, network, API, scripted and human policies behind one protocol."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from marl.policies.api import APIPolicy, meters
 from marl.policies.build import build_policies, scripted_policy
 from marl.policies.human import HumanPolicy
 from marl.policies.language_model import LanguageModelPolicy
+from marl.policies.network import NetworkPolicy
 from marl.policies.protocol import Policy
 from marl.policies.scripted import ScriptedPolicy
 
@@ -13,6 +14,7 @@ __all__ = [
     "APIPolicy",
     "HumanPolicy",
     "LanguageModelPolicy",
+    "NetworkPolicy",
     "Policy",
     "ScriptedPolicy",
     "build_policies",

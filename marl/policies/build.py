@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from marl.errors import ScenarioError, StoreError
@@ -9,35 +11,84 @@ from marl.policies.api import APIPolicy
 from marl.policies.bases import Bases, policy_with
 from marl.policies.human import HumanPolicy
 from marl.policies.language_model import LanguageModelPolicy
+from marl.policies.league import LeaguePolicy
+from marl.policies.network import network_policy
 from marl.policies.protocol import Policy
 from marl.policies.scripted import ScriptedPolicy
 from marl.scenario import load_attribute
 from marl.seeding import seed_of
-from marl.settings import APISettings, LanguageModelSettings, Scenario, ScriptedSettings
+from marl.settings import (
+    APISettings,
+    LanguageModelSettings,
+    LeagueSettings,
+    NetworkSettings,
+    Scenario,
+    ScriptedSettings,
+)
+
+LEAGUE = "league.json"
+"""In the folder of an exported league: the folders of its `members`, and their `probabilities`."""
 
 
 def build_policies(
-    scenario: Scenario, *, seed: int, trained: str | Path | None = None, bases: Bases | None = None
+    scenario: Scenario,
+    *,
+    seed: int,
+    trained: str | Path | None = None,
+    bases: Bases | None = None,
+    only: Collection[str] | None = None,
 ) -> dict[str, Policy]:
-    """Every policy that the scenario names, by name.
+    """Every policy that the scenario names, or those among them that are named in `only`, by name.
 
     With `trained`, a folder that holds `<policy name>/` for every learning policy, these take their weights from there.
     LoRA policies and language models that do not learn share what is in memory, in `bases` too; an untrained adapter
-    changes nothing, so the base plays alone. `seed` decides the weights of `scratch` models. Raises ModelError,
-    ScenarioError or StoreError for what is missing.
+    changes nothing, so the base plays alone. `seed` decides the weights of networks and `scratch` models. Raises
+    ModelError, ScenarioError or StoreError for what is missing.
     """
     policies: dict[str, Policy] = {}
     bases = Bases() if bases is None else bases
-    for name, settings in scenario.policies.items():
+    wanted = {name: settings for name, settings in scenario.policies.items() if only is None or name in only}
+    for name, settings in wanted.items():
+        folder = _folder(name, trained) if trained is not None and getattr(settings, "learn", False) else None
         if isinstance(settings, LanguageModelSettings):
-            policies[name] = _language_model(name, settings, seed, None if trained is None else Path(trained), bases)
+            policies[name] = _language_model(name, settings, model_seed(seed, name), folder, bases)
+        elif isinstance(settings, NetworkSettings):
+            policies[name] = network_policy(name, settings, scenario, seed=model_seed(seed, name), folder=folder)
         elif isinstance(settings, ScriptedSettings):
             policies[name] = scripted_policy(name, settings)
         elif isinstance(settings, APISettings):
             policies[name] = APIPolicy(name, settings)
-        else:
+        elif not isinstance(settings, LeagueSettings):
             policies[name] = HumanPolicy(name)
+    for name, settings in wanted.items():
+        if isinstance(settings, LeagueSettings):
+            policies[name] = _league(
+                name, settings, scenario, seed, None if trained is None else Path(trained), policies
+            )
     return policies
+
+
+def _league(
+    name: str,
+    settings: LeagueSettings,
+    scenario: Scenario,
+    seed: int,
+    trained: Path | None,
+    policies: Mapping[str, Policy],
+) -> LeaguePolicy:
+    """The league that training exported to `trained`; before any training, the policy that it starts from."""
+    if trained is None:
+        return LeaguePolicy(name, [policies[settings.of]], [1.0], scenario.seed)
+    folder = trained / name
+    if not (folder / LEAGUE).is_file():
+        raise StoreError(f"{trained} holds no league {name!r}; finish the training or export it there")
+    note = json.loads((folder / LEAGUE).read_text(encoding="utf-8"))
+    bases, of = Bases(policies.values()), [settings.of]
+    members = [
+        build_policies(scenario, seed=seed, trained=folder / member, bases=bases, only=of)[settings.of]
+        for member in note["members"]
+    ]
+    return LeaguePolicy(name, members, note["probabilities"], scenario.seed)
 
 
 def scripted_policy(name: str, settings: ScriptedSettings) -> ScriptedPolicy:
@@ -53,12 +104,16 @@ def model_seed(seed: int, name: str) -> int:
     return seed_of(seed, "policy", name)
 
 
-def _language_model(
-    name: str, settings: LanguageModelSettings, seed: int, trained: Path | None, bases: Bases
-) -> LanguageModelPolicy:
-    if trained is None or not settings.learn:
-        return policy_with(name, settings, bases.get(settings, model_seed(seed, name)))
-    folder = trained / name
+def _folder(name: str, trained: str | Path) -> Path:
+    folder = Path(trained) / name
     if not folder.is_dir():
         raise StoreError(f"{trained} holds no trained policy {name!r}; finish the training or export it there")
-    return bases.exported(name, settings, model_seed(seed, name), folder)
+    return folder
+
+
+def _language_model(
+    name: str, settings: LanguageModelSettings, seed: int, folder: Path | None, bases: Bases
+) -> LanguageModelPolicy:
+    if folder is None:
+        return policy_with(name, settings, bases.get(settings, seed))
+    return bases.exported(name, settings, seed, folder)

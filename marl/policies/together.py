@@ -6,6 +6,7 @@ from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import TypeGuard
 
 from marl.policies.language_model import LanguageModelPolicy, decide_with_one_model
+from marl.policies.league import LeaguePolicy
 from marl.policies.protocol import Policy
 from marl.types import Decision, View
 
@@ -17,6 +18,7 @@ def decide_together(policies: Sequence[Policy], views: Sequence[View]) -> list[D
     and one more for each other temperature, scoring or way to draw among them. Any other policy is asked once.
     """
     groups: dict[Hashable, list[int]] = {}
+    policies = [_playing(policy, view) for policy, view in zip(policies, views, strict=True)]
     for index, policy in enumerate(policies):
         groups.setdefault(("model", id(policy.model)) if _joins(policy) else id(policy), []).append(index)
     decisions: dict[int, Decision] = {}
@@ -30,9 +32,16 @@ def decide_together(policies: Sequence[Policy], views: Sequence[View]) -> list[D
 
 def forget(policies: Iterable[Policy], owners: Collection[tuple[int, str]]) -> None:
     """Let the policies' models drop what they keep for `owners`: (episode, agent), of episodes that are over."""
-    models = {id(policy.model): policy.model for policy in policies if isinstance(policy, LanguageModelPolicy)}
+    asked = [
+        member for policy in policies for member in (policy.members if isinstance(policy, LeaguePolicy) else [policy])
+    ]
+    models = {id(policy.model): policy.model for policy in asked if isinstance(policy, LanguageModelPolicy)}
     for model in models.values():
         model.release(owners)
+
+
+def _playing(policy: Policy, view: View) -> Policy:
+    return policy.member(view.episode) if isinstance(policy, LeaguePolicy) else policy
 
 
 def _joins(policy: Policy) -> TypeGuard[LanguageModelPolicy]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from marl.report import formats
 from marl.report.inputs import RunInputs
-from marl.settings import APISettings, LanguageModelSettings, Scenario
+from marl.settings import APISettings, LanguageModelSettings, LeagueSettings, NetworkSettings, Scenario
 
 _KNOWN = {"seed", "command", "status", "versions", "parameters", "model", "started", "finished", "duration_s"}
 
@@ -73,8 +73,12 @@ def _models(scenario: Scenario) -> str:
     for name, policy in scenario.policies.items():
         if isinstance(policy, LanguageModelSettings):
             names[name] = f"{policy.model} ({name})"
+        elif isinstance(policy, NetworkSettings):
+            names[name] = f"{policy.activation} network of {' and '.join(map(str, policy.hidden))} units ({name})"
         elif isinstance(policy, APISettings):
             names[name] = f"{policy.model} at {policy.base_url} ({name})"
+        elif isinstance(policy, LeagueSettings):
+            names[name] = f"past checkpoints of {policy.of} ({name})"
     return ", ".join(names.values())
 
 
@@ -90,9 +94,17 @@ def _parameters(held: Any) -> str:
     return formats.count(held) if held is not None else ""
 
 
+_CRITICS = {
+    "mappo": "centralized critic",
+    "coma": "centralized critic of joint actions",
+    "ippo": "independent critics",
+    "reinforce": "independent critics",
+}
+
+
 def _algorithm(scenario: Scenario) -> str:
     training = scenario.training
-    critic = "centralized critic" if training.algorithm == "mappo" else "independent critics"
+    critic = _CRITICS.get(training.algorithm, "no critic")
     steps = f"learning rate {training.lr:g}, {training.epochs} epochs, clip {training.clip:g}"
     return f"{training.algorithm.upper()} with {critic}, {steps}"
 

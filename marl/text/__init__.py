@@ -3,5 +3,6 @@
 from marl.text.face import TextFace, text_face
 from marl.text.prompt import act_prompt, talk_prompt
 from marl.text.reply import parse_reply
+from marl.text.vector import flat_observation, flat_size
 
-__all__ = ["TextFace", "act_prompt", "parse_reply", "talk_prompt", "text_face"]
+__all__ = ["TextFace", "act_prompt", "flat_observation", "flat_size", "parse_reply", "talk_prompt", "text_face"]

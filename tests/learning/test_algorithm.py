@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from marl.errors import LearningError
-from marl.learning.algorithm import MultiAgentPPO, episode_metrics
+from marl.learning.algorithm import MultiAgentPPO
 from marl.learning.batch import CRITIC, column_batch
 from marl.learning.config import PPOConfig
 from marl.learning.features import critic_layout
+from marl.learning.metrics import episode_metrics
 from marl.learning.task import Task
 from marl.settings import Scenario
 from marl.types import ParseFailure
@@ -47,7 +48,7 @@ def test_one_iteration_in_this_process_starts_no_ray_and_leaves_no_folder(
     assert row["iteration"] == 1
     assert row["env_steps"] == 6
     assert row["turns"] == 24
-    assert row["episodes_failed"] == 0
+    assert row["charts/episodes_failed"] == 0
     assert 0 <= row["charts/episodic_return"] <= 1
     assert (set(results.iterdir()) if results.exists() else set()) == before
 
@@ -79,7 +80,7 @@ def test_failed_episodes_are_counted_and_left_out(
 ) -> None:
     algorithm = build(make_scenario(fault="raise", training={"episodes": 12}))
     algorithm.train()
-    failed = algorithm.row["episodes_failed"]
+    failed = algorithm.row["charts/episodes_failed"]
     assert 0 < failed < 12
     assert algorithm.learner._rows["guest"]
     assert len(algorithm.learner._rows["guest"]) == 12 - failed
@@ -125,7 +126,7 @@ def test_metrics_of_episodes_leave_failures_out(
     row = episode_metrics(episodes)
     played = [episode.mean_return for episode in episodes if episode.outcome != "failed"]
     assert row["charts/episodic_return"] == pytest.approx(sum(played) / len(played))
-    assert row["episodes_failed"] == len(episodes) - len(played)
+    assert row["charts/episodes_failed"] == len(episodes) - len(played)
     assert "charts/success" not in row
 
 
@@ -135,4 +136,4 @@ def test_failures_are_counted_by_kind(
     episodes = build(make_scenario()).play(Task((0, 1), 0))
     episodes[0].turns[0].failure = ParseFailure("", "timeout", "call")
     row = episode_metrics(episodes)
-    assert (row["parse_failures"], row["failed_calls"]) == (0, 1)
+    assert (row["charts/parse_failures"], row["charts/failed_calls"]) == (0, 1)

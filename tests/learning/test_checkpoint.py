@@ -8,7 +8,17 @@ import pytest
 import torch
 
 from marl.errors import LearningError
-from marl.learning.checkpoint import KEPT, checkpoints, load_checkpoint, newest_checkpoint, save_checkpoint
+from marl.learning.checkpoint import (
+    KEPT,
+    Best,
+    best_checkpoint,
+    checkpoints,
+    load_checkpoint,
+    mark_best,
+    newest_checkpoint,
+    read_best,
+    save_checkpoint,
+)
 
 
 def test_a_state_comes_back_as_tensors_and_plain_data(tmp_path: Path) -> None:
@@ -67,3 +77,29 @@ def test_none_without_checkpoints_and_an_error_when_all_are_broken(tmp_path: Pat
     (path / "state.pt").write_bytes(b"x")
     with pytest.raises(LearningError, match="no checkpoint"):
         newest_checkpoint(tmp_path)
+
+
+def test_the_best_is_kept_and_read_back(tmp_path: Path) -> None:
+    for iteration in range(1, 6):
+        save_checkpoint(tmp_path, iteration, {"iteration": iteration}, kept=2)
+        if iteration == 2:
+            mark_best(tmp_path, Best(2, 0.5))
+    assert [path.name for path in checkpoints(tmp_path)] == [f"iteration_{i:06d}" for i in (2, 4, 5)]
+    assert read_best(tmp_path) == Best(2, 0.5)
+    assert best_checkpoint(tmp_path) == {"iteration": 2}
+    mark_best(tmp_path, Best(5, 0.75))
+    save_checkpoint(tmp_path, 6, {"iteration": 6}, kept=1)
+    assert [path.name for path in checkpoints(tmp_path)] == [f"iteration_{i:06d}" for i in (5, 6)]
+
+
+def test_no_best_a_broken_mark_and_a_broken_best_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(LearningError, match="marks no best"):
+        best_checkpoint(tmp_path)
+    path = save_checkpoint(tmp_path, 1, {})
+    mark_best(tmp_path, Best(1, 0.0))
+    (path / "state.pt").write_bytes(b"x")
+    with pytest.raises(LearningError, match="iteration_000001 was cut short"):
+        best_checkpoint(tmp_path)
+    (tmp_path / "best.json").write_text('{"iteration": 1')
+    with pytest.raises(LearningError, match=r"best\.json is not readable"):
+        read_best(tmp_path)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -14,9 +16,10 @@ CENTRAL = CriticLayout(("x", "y"), 3, "everything")
 OWN = CriticLayout(("x", "y"), 2, "own")
 
 
-def critic(layout: CriticLayout, seed: int = 0) -> CriticModule:
+def critic(layout: CriticLayout, seed: int = 0, **changes: Any) -> CriticModule:
     space = gym.spaces.Discrete(1)
     config = {"agents": len(layout.agents), "vector": layout.vector, "width": 16, "seed": seed}
+    config |= {"options": 0, "messages": True, "heads": "agent", "popart": True, **changes}
     return CriticModule(observation_space=space, action_space=space, model_config=config)
 
 
@@ -123,3 +126,43 @@ def test_constant_targets_give_a_finite_scale() -> None:
     assert float(center) == pytest.approx(5.0)
     assert float(spread) > 0
     assert torch.isfinite(head.weight).all()
+
+
+def test_a_shared_head_is_one_for_all_and_has_one_scale() -> None:
+    module = critic(CENTRAL, heads="shared")
+    before = value(module, CENTRAL, agent="x"), value(module, CENTRAL, agent="y")
+    assert before[0] != pytest.approx(before[1], abs=1e-4), "it still reads who decides"
+    with torch.no_grad():
+        module.head.bias[0] += 5.0
+    moved = value(module, CENTRAL, agent="x"), value(module, CENTRAL, agent="y")
+    assert moved == pytest.approx((before[0] + 5.0, before[1] + 5.0), abs=1e-5)
+    module.take_in(torch.tensor([0.0, 10.0]), torch.tensor([0, 1]))
+    assert [part.tolist() for part in module.scale.center_and_spread()] == [[5.0], [5.0]]
+    assert (value(module, CENTRAL, agent="x"), value(module, CENTRAL, agent="y")) == pytest.approx(moved, abs=1e-4)
+
+
+def test_without_popart_the_scale_stays_one() -> None:
+    module = critic(CENTRAL, popart=False)
+    module.take_in(torch.tensor([90.0, 110.0]), torch.tensor([0, 1]))
+    assert [part.tolist() for part in module.scale.center_and_spread()] == [[0.0, 0.0], [1.0, 1.0]]
+    assert module.normalized(torch.tensor([90.0]), torch.tensor([0])).tolist() == [90.0]
+
+
+def test_with_options_there_is_a_value_for_each_and_popart_keeps_them_all() -> None:
+    module = critic(CENTRAL, options=3)
+    turns = [make_turn(place, agent) for place, agent in enumerate("xyx")]
+    columns = critic_columns(CENTRAL, [reading(CENTRAL, make_episode(turns), turn) for turn in turns])
+    batch = {key: torch.as_tensor(column) for key, column in columns.items()}
+    before = module.values_of(batch)
+    assert before.shape == (3, 3)
+    assert len(set(before[0].tolist())) == 3
+    torch.testing.assert_close(before[0], before[2])
+    module.take_in(torch.tensor([90.0, 110.0, -3.0, 5.0]), torch.tensor([0, 0, 1, 1]))
+    torch.testing.assert_close(module.values_of(batch), before, atol=1e-4, rtol=0)
+    torch.testing.assert_close(module.scale.center_and_spread()[0], torch.tensor([100.0, 1.0]))
+
+
+def test_where_nobody_talks_there_is_no_place_for_messages() -> None:
+    module = critic(CENTRAL, messages=False)
+    assert module.messages is None
+    assert value(module, CENTRAL, messages=[make_message("y", "south")]) == value(module, CENTRAL)

@@ -71,11 +71,12 @@ def test_the_answer_is_in_order_for_any_number_of_actors(actors: int) -> None:
 
 
 def test_a_group_whose_actor_died_is_played_again(caplog: pytest.LogCaptureFixture) -> None:
-    deaths = iter([True])
+    deaths, lost = iter([True]), []
     group = Group(2, lambda runner, task: task.indices[0] == GROUP and next(deaths, False))
     with caplog.at_level(logging.WARNING):
-        assert play_on(group, TASK, {}) == list(TASK.indices)
+        assert play_on(group, TASK, {}, on_lost=lost.append) == list(TASK.indices)
     assert "was lost" in caplog.text
+    assert len(lost) == 1
     assert sorted(first for _, first in group.served).count(GROUP) == 2
 
 

@@ -102,9 +102,10 @@ def test_shorter_observations_are_padded() -> None:
 
 def test_layout_of_a_scenario(make_scenario: Callable[..., Scenario]) -> None:
     central = critic_layout(make_scenario(2))
-    assert central == CriticLayout(("guest_0", "guest_1"), 6, "everything")
+    assert central == CriticLayout(("guest_0", "guest_1"), 6, "everything", messages=False)
     own = critic_layout(make_scenario(2, training={"algorithm": "ippo"}))
-    assert own == CriticLayout(("guest_0", "guest_1"), 3, "own")
+    assert own == CriticLayout(("guest_0", "guest_1"), 3, "own", messages=False)
+    assert critic_layout(make_scenario(2, talk_rounds=1)).messages
 
 
 def test_mappo_needs_a_state_and_ippo_does_not(make_scenario: Callable[..., Scenario]) -> None:

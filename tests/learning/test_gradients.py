@@ -14,7 +14,7 @@ from marl.learning.algorithm import MultiAgentPPO
 from marl.learning.batch import column_batch
 from marl.learning.config import PPOConfig
 from marl.learning.gradients import Shares, accumulate
-from marl.learning.learner import ITERATION, PPOLearner
+from marl.learning.learner import ITERATION, PolicyGradientLearner
 from marl.learning.task import Task
 from marl.settings import Scenario
 
@@ -37,13 +37,14 @@ def build(make_scenario: Callable[..., Scenario]) -> Iterator[Build]:
         algorithm.stop()
 
 
-def prepared(algorithm: MultiAgentPPO) -> tuple[PPOLearner, dict[str, dict[str, Tensor]]]:
+def prepared(algorithm: MultiAgentPPO) -> tuple[PolicyGradientLearner, dict[str, dict[str, Tensor]]]:
     """The learner, and all turns of an iteration as one minibatch. The weights differ from acting's."""
     episodes = algorithm.play(Task(tuple(range(8)), 5))
     columns = column_batch(episodes, {"one", "two"}, algorithm.config.layout)
     learner = algorithm.learner
     learner.before_gradient_based_update(timesteps={ITERATION: 0})
     critic = {key: torch.as_tensor(value) for key, value in columns.pop("critic").items()}
+    learner._take_in(columns)
     advantages = learner._estimate(critic)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
@@ -53,7 +54,9 @@ def prepared(algorithm: MultiAgentPPO) -> tuple[PPOLearner, dict[str, dict[str, 
     return learner, {name: learner._actor_tensors(name, own, advantages) for name, own in columns.items()}
 
 
-def gradients(learner: PPOLearner, minibatch: dict[str, dict[str, Tensor]], tokens: int) -> tuple[list[Tensor], int]:
+def gradients(
+    learner: PolicyGradientLearner, minibatch: dict[str, dict[str, Tensor]], tokens: int
+) -> tuple[list[Tensor], int]:
     """The gradient of every parameter that has one, and how many passes it took."""
     actors, passes = learner._actors(), []
     for actor in actors.values():

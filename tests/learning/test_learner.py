@@ -248,3 +248,33 @@ def test_the_loss_scale_leaves_the_gradient_as_it_is_and_gives_way_to_overflow(
     learner._backward = lambda actor, loss: learner.scaler.scale(loss * float("inf")).backward()  # type: ignore[method-assign]
     with pytest.raises(LearningError, match="precision: bfloat16"):
         update(algorithm, columns)
+
+
+def test_value_clipping_holds_predictions_near_where_they_were(build: Callable[..., MultiAgentPPO]) -> None:
+    algorithm = build(training={"critic": {"value_clip": 0.1}})
+    learner = algorithm.learner
+    batch = {
+        "before": torch.tensor([0.0, 0.0]),
+        "target": torch.tensor([1.0, 1.0]),
+        "learned": torch.tensor([True, True]),
+    }
+    for moved, wanted in (([0.5, 0.5], 0.5 * 0.9**2), ([-0.5, -0.5], 0.5 * 1.5**2)):
+        out = {"values": torch.tensor(moved)}
+        loss = learner.compute_loss_for_module(module_id=CRITIC, config=algorithm.config, batch=batch, fwd_out=out)
+        assert float(loss) == pytest.approx(wanted)
+
+
+def test_credit_a_turn_has_one_ratio_for_a_message(build: Callable[..., MultiAgentPPO]) -> None:
+    rows = []
+    for credit in ("token", "turn"):
+        algorithm = build(2, talk_rounds=1, training={"credit": credit, "epochs": 3, "lr": 3e-3})
+        rows.append(update(algorithm, columns_of(algorithm, algorithm.play(Task(tuple(range(8)), 5)))))
+    assert rows[0]["first_ratio_deviation"] < 1e-5 > rows[1]["first_ratio_deviation"]
+    assert rows[0]["losses/policy_loss"] != rows[1]["losses/policy_loss"]
+
+
+def test_ippo_trains_in_an_env_without_a_state(build: Callable[..., MultiAgentPPO]) -> None:
+    algorithm = build(stateless=True, training={"algorithm": "ippo"})
+    algorithm.train()
+    assert algorithm.row["charts/episodes_failed"] == 0
+    assert algorithm.row["losses/value_loss"] > 0

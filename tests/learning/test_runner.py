@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -10,6 +13,7 @@ from api_server import legal, serving
 from marl.errors import ModelError
 from marl.learning.algorithm import MultiAgentPPO
 from marl.learning.config import PPOConfig
+from marl.learning.metrics import is_timed
 from marl.learning.runner import EpisodeRunner
 from marl.learning.task import Task
 from marl.scenario import load_scenario
@@ -43,7 +47,7 @@ def test_training_on_two_actors_is_training_here(ray_of_two: None) -> None:
         algorithm = MultiAgentPPO(PPOConfig.for_scenario(scenario))
         algorithm.train()
         algorithm.train()
-        rows.append({key: value for key, value in algorithm.row.items() if not key.startswith("time")})
+        rows.append({key: value for key, value in algorithm.row.items() if not is_timed(key)})
         weights.append([p.detach().clone() for p in algorithm.learner.module["hunter"].parameters()])
         algorithm.stop()
     assert rows[0] == rows[1]
@@ -60,7 +64,7 @@ def test_adapters_on_two_actors_are_trained_as_here(ray_of_two: None) -> None:
         algorithm = MultiAgentPPO(PPOConfig.for_scenario(scenario))
         algorithm.train()
         algorithm.train()
-        rows.append({key: value for key, value in algorithm.row.items() if not key.startswith("time")})
+        rows.append({key: value for key, value in algorithm.row.items() if not is_timed(key)})
         actors = algorithm.actors().values()
         weights.append([p.detach().clone() for actor in actors for p in actor.parameters()])
         algorithm.stop()
@@ -78,3 +82,28 @@ def test_what_api_policies_spend_in_training_on_actors_is_counted(ray_of_two: No
         algorithm.train()
         assert algorithm.meters["tutor"].requests == len(server.requests) == 40 * 2
         algorithm.stop()
+
+
+@pytest.mark.slow
+def test_a_runner_that_is_killed_in_mid_iteration_costs_nothing_and_is_counted(ray_of_two: None) -> None:
+    small = ["training.episodes=96", "training.epochs=1", "training.minibatches=1", "training.critic.epochs=1"]
+    rows, weights = [], []
+    for kill in (False, True):
+        algorithm = MultiAgentPPO(PPOConfig.for_scenario(load_scenario("lewis", [*small, "training.env_runners=2"])))
+        algorithm.train()
+        killer = threading.Timer(0.1, os.kill, (_pids(algorithm)[0], signal.SIGKILL))
+        if kill:
+            killer.start()
+        algorithm.train()
+        rows.append({key: value for key, value in algorithm.row.items() if not is_timed(key)})
+        weights.append([p.detach().clone() for p in algorithm.learner.module["sender"].parameters()])
+        if kill:
+            killer.join()
+        algorithm.stop()
+    assert [row.pop("charts/env_runners_lost") for row in rows] == [0, 1]
+    assert rows[0] == rows[1]
+    assert all(torch.equal(a, b) for a, b in zip(*weights, strict=True))
+
+
+def _pids(algorithm: MultiAgentPPO) -> list[int]:
+    return algorithm.env_runner_group.foreach_env_runner(lambda runner: os.getpid(), local_env_runner=False)

@@ -8,7 +8,7 @@ import pytest
 from marl.errors import LearningError
 from marl.learning.seating import learning_policies, seat, seated_meters
 from marl.models import LanguageModel
-from marl.policies import LanguageModelPolicy, ScriptedPolicy
+from marl.policies import LanguageModelPolicy, ScriptedPolicy, build_policies
 from marl.policies.bases import Bases
 from marl.scenario import validate_scenario
 from marl.settings import LanguageModelSettings, LoRASettings, Scenario
@@ -66,3 +66,15 @@ def test_seated_api_policies_have_meters(make_scenario: Callable[..., Scenario])
     assert {name: meter.record()["model"] for name, meter in seated_meters(scenario).items()} == {"other": "tiny"}
     nobody = scenario.model_copy(update={"seats": {"guest_0": "guest", "guest_1": "guest"}})
     assert seated_meters(nobody) == {}
+
+
+def test_networks_learn_too(make_scenario: Callable[..., Scenario]) -> None:
+    scenario = make_scenario(2, policies={"one": {}, "two": {}})
+    data = scenario.model_dump(mode="json")
+    data["policies"] = {"one": {"kind": "network"}, "two": {"kind": "network", "learn": False}}
+    scenario = Scenario.model_validate(data)
+    assert list(learning_policies(scenario)) == ["one"]
+    learner = build_policies(scenario, seed=scenario.seed)["one"]
+    seated = seat(scenario, {"one": learner})
+    assert seated["one"] is learner
+    assert not seated["two"].trainable

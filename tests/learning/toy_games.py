@@ -94,3 +94,47 @@ class Doors(ParallelEnv[str, Any, int]):
 
     def describe_state(self) -> str:
         return ", ".join(f"the door of {agent} is {COLORS[color]}" for agent, color in self.colors.items())
+
+
+class Matrix(ParallelEnv[str, Any, int]):
+    """Two agents choose once and at the same time. `payoffs[a][b]` is paid to both, or from guest_1 to guest_0."""
+
+    metadata = {"name": "matrix_v0"}
+
+    def __init__(self, payoffs: list[list[float]], zero_sum: bool = False) -> None:
+        self.payoffs, self.zero_sum = np.array(payoffs), zero_sum
+        self.possible_agents = ["guest_0", "guest_1"]
+        self.agents: list[str] = []
+        self.render_mode = None
+
+    def observation_space(self, agent: str) -> spaces.Space:
+        return spaces.Box(0.0, 1.0, (1,), np.float32)
+
+    def action_space(self, agent: str) -> spaces.Space:
+        return spaces.Discrete(self.payoffs.shape[self.possible_agents.index(agent)])
+
+    def reset(self, seed: int | None = None, options: Any = None) -> Any:
+        self.agents = list(self.possible_agents)
+        return dict.fromkeys(self.agents, self.state()), {agent: {} for agent in self.agents}
+
+    def step(self, actions: dict[str, int]) -> Any:
+        paid = float(self.payoffs[actions["guest_0"], actions["guest_1"]])
+        rewards = {"guest_0": paid, "guest_1": -paid if self.zero_sum else paid}
+        agents, self.agents = self.agents, []
+        ended, cut = dict.fromkeys(agents, True), dict.fromkeys(agents, False)
+        return dict.fromkeys(agents, self.state()), rewards, ended, cut, {agent: {} for agent in agents}
+
+    def state(self) -> np.ndarray:
+        return np.ones(1, np.float32)
+
+    def rules(self, agent: str) -> str:
+        return "Pull a lever."
+
+    def describe(self, agent: str, observation: Any) -> str:
+        return "There are levers."
+
+    def action_names(self, agent: str) -> list[str]:
+        return [f"lever {number}" for number in range(int(self.action_space(agent).n))]
+
+    def describe_state(self) -> str:
+        return "levers"

@@ -3,19 +3,23 @@
 A scripted function added to `marl.policies.scripted` is found by itself; one with required arguments names them here.
 """
 
+import dataclasses
 import inspect
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from gymnasium import spaces
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 from api_server import legal, serving
 
 from marl import policies
 from marl.models import LanguageModel
-from marl.policies import APIPolicy, HumanPolicy, LanguageModelPolicy, Policy, ScriptedPolicy, scripted
+from marl.models.network import PolicyNetwork
+from marl.policies import APIPolicy, HumanPolicy, LanguageModelPolicy, NetworkPolicy, Policy, ScriptedPolicy, scripted
+from marl.policies.encoding import Alphabet, Encoding
 from marl.settings import APISettings
 from marl.types import Decision
 
@@ -47,7 +51,17 @@ def makers(folder, url):
     made["human"] = lambda: HumanPolicy("me", Yes(), Yes())
     made["language model"] = lambda: LanguageModelPolicy("hunter", LanguageModel.load(str(folder)))
     made["greedy language model"] = lambda: LanguageModelPolicy("hunter", LanguageModel.load(str(folder)), greedy=True)
+    made["network"] = lambda: network()
+    made["greedy network"] = lambda: network(greedy=True)
     return made
+
+
+def network(**options):
+    """A network for the game that the `views` come from."""
+    letters = Alphabet({"scout_0": ("north", "south", "north east", "hare"), "partner_0": ("hare",)}, ("ba", "du"))
+    seen = {agent: spaces.Box(-1.0, 1.0, (3,), np.float32) for agent in letters.actions}
+    encoding = Encoding(letters, ("scout_0",), seen)
+    return NetworkPolicy("hunter", PolicyNetwork(encoding.inputs, 6, [8], "relu", seed=0), encoding, **options)
 
 
 def _scripted(name):
@@ -61,12 +75,22 @@ def server():
         yield running
 
 
-NAMES = [*(f"scripted {name}" for name in SCRIPTS), "api", "human", "language model", "greedy language model"]
+KINDS = ("language model", "network")
+NAMES = [*(f"scripted {name}" for name in SCRIPTS), "api", "human", *KINDS, *(f"greedy {kind}" for kind in KINDS)]
 
 
 @pytest.fixture(params=NAMES)
 def make_policy(request, model_folder, server):
     return makers(model_folder, server.url)[request.param]
+
+
+@pytest.fixture
+def views(make_policy, views):
+    """The views of `conftest`; for a network with numbers to see, and without free talk, which it refuses."""
+    if not isinstance(make_policy(), NetworkPolicy):
+        return views
+    seen = np.array([0.5, -1.0, 0.0], np.float32)
+    return [dataclasses.replace(view, observation=seen) for view in views if view.options]
 
 
 def test_every_policy_class_is_here(model_folder, server):
@@ -120,10 +144,11 @@ def test_the_same_streams_give_the_same_decisions(make_policy, views):
     assert [(d.text, d.choice) for d in second] == [(d.text, d.choice) for d in third]
 
 
-def test_token_fields_are_filled_by_language_models_only(make_policy, views):
+def test_token_fields_are_filled_by_what_can_be_trained(make_policy, views):
     policy = make_policy()
     for view, decision in zip(views, policy.decide(views), strict=True):
-        if not isinstance(policy, LanguageModelPolicy):
+        assert (decision.inputs is not None) == isinstance(policy, NetworkPolicy)
+        if not isinstance(policy, LanguageModelPolicy | NetworkPolicy):
             assert decision.prompt_ids == decision.token_ids == decision.option_ids == decision.log_probs == ()
         elif view.options:
             assert len(decision.log_probs) == 1

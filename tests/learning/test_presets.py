@@ -1,0 +1,118 @@
+"""Every algorithm learns a game whose solution is known, over three seeds, and uniform play is the control."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+
+from marl.errors import ScenarioError
+from marl.learning.advantages import ESTIMATES
+from marl.learning.algorithm import MultiAgentPPO
+from marl.learning.config import PPOConfig
+from marl.learning.presets import PRESETS, preset
+from marl.learning.surrogates import SURROGATES
+from marl.scenario import load_attribute, validate_scenario
+from marl.settings import AlgorithmName, Scenario
+
+COOPERATION = [[0.2, 0.0, 0.1], [0.0, 1.0, 0.3], [0.1, 0.2, 0.4]]
+"""Paid to both; levers 1 and 1 are best (1.0), uniform play earns 0.256."""
+
+PENNIES = [[3.0, -1.0], [-1.0, 1.0]]
+"""Zero-sum; both play lever 0 with probability 1/3 at the only equilibrium, of value 1/3."""
+
+
+def matrix(payoffs: list[list[float]], algorithm: str, seed: int, **training: Any) -> Scenario:
+    small = {"iterations": 40, "episodes": 32, "epochs": 4, "minibatches": 1, "lr": 0.02, "action_entropy": (0.02, 0.0)}
+    return validate_scenario(
+        {
+            "name": "matrix",
+            "title": "Matrix",
+            "kind": "mixed",
+            "seed": seed,
+            "env": {
+                "entry": "toy_games:Matrix",
+                "kwargs": {"payoffs": payoffs, "zero_sum": algorithm == "selfplay_ppo"},
+            },
+            "channel": {"topology": "none"},
+            "seats": {"guest_0": "row", "guest_1": "column"},
+            "policies": {name: {"kind": "network", "hidden": [16]} for name in ("row", "column")},
+            "training": {**small, "algorithm": algorithm, **training},
+        }
+    )
+
+
+@pytest.fixture
+def trained() -> Iterator[Callable[[Scenario], tuple[np.ndarray, np.ndarray]]]:
+    """Scenario -> the mixed strategies of both after each iteration, [iterations, actions] each."""
+    made: list[MultiAgentPPO] = []
+
+    def train(scenario: Scenario) -> tuple[np.ndarray, np.ndarray]:
+        made.append(MultiAgentPPO(PPOConfig.for_scenario(scenario)))
+        played: dict[str, list[np.ndarray]] = {"row": [], "column": []}
+        for _ in range(scenario.training.iterations):
+            made[-1].train()
+            assert made[-1].row["first_ratio_deviation"] < 1e-5
+            for name, actor in made[-1].actors().items():
+                played[name].append(play_of(actor.policy))
+        return np.array(played["row"]), np.array(played["column"])
+
+    yield train
+    for algorithm in made:
+        algorithm.stop()
+
+
+def play_of(policy: Any) -> np.ndarray:
+    size = policy.encoding.outputs
+    return np.exp(policy.log_probs(np.ones((1, 1), np.float32), np.ones((1, size), bool)))[0]
+
+
+FASTER = {"reinforce": {"lr": 0.1}, "coma": {"lr": 0.1}}
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("algorithm", ["reinforce", "ippo", "mappo", "coma", "magrpo"])
+def test_cooperation_is_learned(trained: Any, algorithm: str, seed: int) -> None:
+    row, column = trained(matrix(COOPERATION, algorithm, seed, **FASTER.get(algorithm, {})))
+    control = float(np.mean(COOPERATION))
+    learned = float(row[-1] @ np.array(COOPERATION) @ column[-1])
+    assert learned > 0.9 > 3 * control
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_self_play_approaches_the_equilibrium(trained: Any, seed: int) -> None:
+    """Strategies go around the equilibrium in ever smaller circles, so that their average is nearer than the last."""
+    drawn = {"temperature": 0.3, "step_size": 0.05}
+    training = {"iterations": 60, "episodes": 128, "epochs": 8, "action_entropy": (0.0, 0.0), "mirror_descent": drawn}
+    row, column = trained(matrix(PENNIES, "selfplay_ppo", seed, **training))
+    uniform = np.full(2, 0.5)
+    assert nash_conv(uniform, uniform) == pytest.approx(1.0)
+    assert nash_conv(row[20:].mean(0), column[20:].mean(0)) < 0.4
+
+
+def nash_conv(row: np.ndarray, column: np.ndarray) -> float:
+    """What both could gain together by best responses."""
+    table = np.array(PENNIES)
+    return float((table @ column).max() - (row @ table).min())
+
+
+def test_the_control_of_nash_conv_is_zero_at_the_equilibrium() -> None:
+    third = np.array([1 / 3, 2 / 3])
+    assert nash_conv(third, third) == pytest.approx(0.0)
+
+
+def test_every_preset_is_made_of_parts_that_exist() -> None:
+    for parts in PRESETS.values():
+        assert parts.advantage in ESTIMATES
+        assert parts.surrogate in SURROGATES
+        assert isinstance(load_attribute(parts.learner, "training.algorithm"), type)
+    assert set(PRESETS) <= set(get_args(AlgorithmName))
+
+
+def test_an_unknown_algorithm_is_named_with_all_that_are_known() -> None:
+    with pytest.raises(ScenarioError, match="'mapo' is not known; give one of reinforce, ippo, mappo, coma, magrpo"):
+        preset("mapo")
+    with pytest.raises(ScenarioError, match=r"training\.algorithm: .*'reinforce', 'ippo', 'mappo', 'coma'.*'mapo'"):
+        matrix(COOPERATION, "mapo", 0)
