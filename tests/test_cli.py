@@ -172,6 +172,6 @@ def test_a_search_prints_its_table_best_first(runner: CliRunner) -> None:
     assert done.exit_code == 0, done.output
     assert "trials 2/2" in done.output
     rows = json.loads(Path("found/results.json").read_text())
-    assert [row["trial"] for row in rows] == re.findall(r"│ (000\d) │", done.output)
+    assert [row["trial"] for row in rows] == re.findall(r"│ (000\d) +│", done.output)
     assert f"Next: marl evaluate {rows[0]['run']}" in done.output
     assert runner.invoke(app, ["tune", "search.yaml", "--out", "found"]).exit_code == 2
