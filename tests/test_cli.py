@@ -61,6 +61,8 @@ def test_a_person_can_take_a_seat(runner: CliRunner) -> None:
         (["train", "scout_hunt", "--resume"], "nothing to resume"),
         (["train", "scout_hunt", "--resume", "--seed", "3"], "leave out --seed"),
         (["play", "scout_hunt", "--model", "no/such-folder"], "no/such-folder"),
+        (["tune", "nowhere.yaml"], "search file 'nowhere.yaml' does not exist"),
+        (["evaluate", "nowhere", "--checkpoint", "best"], "not a run directory"),
     ],
 )
 def test_bad_input_gets_one_message_and_exit_code_2(runner: CliRunner, arguments: list[str], message: str) -> None:
@@ -146,3 +148,30 @@ def test_a_cost_limit_ends_the_step_and_what_was_spent_is_kept(runner: CliRunner
     assert "API calls of hunter (tiny)" in played.output
     assert run.read_json("usage.json")["total"]["hunter"]["requests"] > 0
     assert run.read_json("usage.json")["steps"].keys() == {"evaluate"}
+
+
+def test_how_training_ended_is_printed_and_the_best_checkpoint_can_be_evaluated(runner: CliRunner) -> None:
+    settings = [part for setting in [*TINY, "training.iterations=9"] for part in ("--set", setting)]
+    done = runner.invoke(app, ["train", "lewis", *settings, "--set", "training.stop.env_steps=16", "--out", "run"])
+    assert done.exit_code == 0, done.output
+    assert "training 2/9: evaluated" in done.output
+    assert "Training ended by env_steps: env_steps is 16, and 16 was asked." in done.output
+    card = RunDirectory("run").read_json("run.json")
+    assert (card["status"], card["ended"]) == ("trained", "env_steps: env_steps is 16, and 16 was asked")
+    evaluated = runner.invoke(app, ["evaluate", "run", "--checkpoint", "best"])
+    assert evaluated.exit_code == 0, evaluated.output
+    assert RunDirectory("run").read_json("evaluation.json")["checkpoint"] == "best"
+
+
+@pytest.mark.slow
+def test_a_search_prints_its_table_best_first(runner: CliRunner) -> None:
+    small = {key: int(value) for key, value in (setting.split("=") for setting in TINY)}
+    search = {"scenario": "lewis", "set": small, "space": {"training.lr": {"grid": [0.001, 0.0001]}}, "concurrent": 2}
+    Path("search.yaml").write_text(json.dumps(search))
+    done = runner.invoke(app, ["tune", "search.yaml", "--out", "found"])
+    assert done.exit_code == 0, done.output
+    assert "trials 2/2" in done.output
+    rows = json.loads(Path("found/results.json").read_text())
+    assert [row["trial"] for row in rows] == re.findall(r"│ (000\d) +│", done.output)
+    assert f"Next: marl evaluate {rows[0]['run']}" in done.output
+    assert runner.invoke(app, ["tune", "search.yaml", "--out", "found"]).exit_code == 2

@@ -94,7 +94,8 @@ class MLflowSink:
     def __init__(self, scenario: Scenario, run: Path) -> None:
         mlflow = library("mlflow")
         try:
-            self._client = mlflow.tracking.MlflowClient()
+            # Named here, since Ray's callback sets another one for the whole process.
+            self._client = mlflow.tracking.MlflowClient(os.environ.get("MLFLOW_TRACKING_URI"))
             experiment = self._experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME", PROJECT))
             key = str(run.resolve())
             old = self._client.search_runs([experiment], filter_string=f"tags.run_directory = '{key}'", max_results=1)

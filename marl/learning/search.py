@@ -77,6 +77,10 @@ class Told(tune.Callback):
         self._over: set[str] = set()
         self._values: dict[str, float] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles its settings for a resume of its own, which is not used, and a terminal cannot be."""
+        return {}
+
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Row, **_: Any) -> None:
         """Keep the trial's latest value."""
         self._values[trial.trial_id] = result[self._settings.metric]

@@ -53,7 +53,7 @@ def test_mlflow_has_every_number_and_a_resumed_run_goes_on_in_it(
         trainer.run(should_stop=lambda row: row["iteration"] == 1)
     with Trainer(scenario, run, resume=True) as trainer:
         trainer.run()
-    client = mlflow.tracking.MlflowClient()
+    client = mlflow.tracking.MlflowClient(f"file://{tmp_path / 'mlruns'}")
     experiment = client.get_experiment_by_name(PROJECT)
     (kept,) = client.search_runs([experiment.experiment_id])
     assert (kept.info.run_name, kept.info.status) == ("run", "FINISHED")

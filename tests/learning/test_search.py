@@ -151,6 +151,6 @@ def test_rays_mlflow_callback_keeps_the_trials(
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     file = write(tmp_path, {"training.lr": {"grid": [1e-3]}}, set={"training.iterations": 1}, loggers=["mlflow"])
     (row,) = search(file, tmp_path / "out")
-    client = mlflow.tracking.MlflowClient()
+    client = mlflow.tracking.MlflowClient(f"file://{tmp_path / 'mlruns'}")
     (kept,) = client.search_runs([client.get_experiment_by_name("parley").experiment_id])
     assert kept.data.metrics["evaluation/normal"] == pytest.approx(row["evaluation/normal"])

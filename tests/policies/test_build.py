@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import pytest
 import torch
 
 from marl.errors import ModelError, ScenarioError, StoreError
 from marl.policies import HumanPolicy, LanguageModelPolicy, ScriptedPolicy, build_policies, scripted_policy
 from marl.policies.bases import Bases
+from marl.scenario import load_scenario, validate_scenario
 from marl.settings import LoRASettings, Scenario, ScriptedSettings
 
 
@@ -110,3 +113,13 @@ def test_trained_adapters_share_one_base_with_what_does_not_learn(scenario, tmp_
         build_policies(scenario, seed=0, trained=tmp_path, bases=bases),
     )
     assert both[0]["first"].model is both[1]["first"].model
+
+
+def test_a_league_that_was_not_exported_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    data = load_scenario("lewis").model_dump()
+    data["policies"]["receiver"] = {"kind": "league", "of": "sender"}
+    scenario = validate_scenario(data)
+    untrained = build_policies(scenario, seed=0)
+    untrained["sender"].export(tmp_path / "sender")  # type: ignore[attr-defined]
+    with pytest.raises(StoreError, match="no league 'receiver'; finish the training"):
+        build_policies(scenario, seed=0, trained=tmp_path)
