@@ -37,6 +37,7 @@ class Adapters:
         self._changed = changed
         self._rows: _Rows | None = None
         self._layers: list[Any] = []
+        self._stacks: dict[tuple[int, tuple[str, ...]], tuple[Tensor, Tensor]] | None = None
         self.names: tuple[str, ...] = ()
 
     def add(self, name: str, *, rank: int, alpha: int, seed: int) -> None:
@@ -95,6 +96,15 @@ class Adapters:
         with self._using(_Rows(used, places.to(self._network.device)) if used else None):
             yield
 
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """Within it the adapters' weights stay as they are, so that those of a batch are put together once a layer."""
+        self._stacks = {}
+        try:
+            yield
+        finally:
+            self._stacks = None
+
     def as_now(self) -> Callable[[], AbstractContextManager[None]]:
         """Makes contexts in which a batch is read with the adapters of this moment, for what is computed again."""
         return partial(self._using, self._rows)
@@ -137,8 +147,7 @@ class Adapters:
         if rows is None:
             return output
         x = inputs[0]
-        down = torch.stack([layer.lora_A[name].weight for name in rows.names]).to(x.dtype)
-        up = torch.stack([layer.lora_B[name].weight * layer.scaling[name] for name in rows.names]).to(x.dtype)
+        down, up = self._stacked(layer, rows.names, x.dtype)
         if len(rows.names) == 1 and bool((rows.places == 0).all()):
             return output + (x @ down[0].T) @ up[0].T
         batch = x.reshape(len(rows.places), -1, x.shape[-1])
@@ -146,3 +155,14 @@ class Adapters:
         mine = up[place] * (rows.places >= 0)[:, None, None]
         delta = torch.bmm(torch.bmm(batch, down[place].transpose(1, 2)), mine.transpose(1, 2))
         return output + delta.reshape(output.shape)
+
+    def _stacked(self, layer: Any, names: tuple[str, ...], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """The adapters' factors of a layer: A [n, rank, in], and B times its scale [n, out, rank]."""
+        key = id(layer), names
+        if self._stacks is not None and key in self._stacks:
+            return self._stacks[key]
+        down = torch.stack([layer.lora_A[name].weight for name in names]).to(dtype)
+        up = torch.stack([layer.lora_B[name].weight * layer.scaling[name] for name in names]).to(dtype)
+        if self._stacks is not None:
+            self._stacks[key] = down, up
+        return down, up

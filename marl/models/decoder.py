@@ -133,7 +133,7 @@ def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 def _attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scale: float) -> Tensor:
     """[R, heads, F, D]: attention of `queries` to what comes before them in `keys` [R, groups, K, D]."""
     rows, heads, count, _ = queries.shape
-    if count >= 2 * QUERIES:
+    if count >= 2 * QUERIES or (mask is None and 1 < count < keys.shape[2]):
         return _attend_in_parts(queries, keys, values, mask, scale)
     grouped = heads != keys.shape[1]
     if count == 1 and rows >= ROWS and not grouped and queries.device.type == "cpu":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -280,11 +280,13 @@ class Reader:
         states: Tensor = out.last_hidden_state if self.split else out.logits
         return states
 
-    def many_steps(self, rows: int) -> AbstractContextManager[Any]:
+    @contextmanager
+    def many_steps(self, rows: int) -> Iterator[None]:
         """Within it steps of so many rows are faster; the weights must stay as they are."""
-        if self.decoder is None or not self._small or rows < FEW:
-            return nullcontext()
-        return self.decoder.packed(self.version())
+        packs = self._small and rows >= FEW
+        packed = nullcontext() if self.decoder is None or not packs else self.decoder.packed(self.version())
+        with self.adapters.steady(), packed:
+            yield
 
     def _plain(self, token_ids: Tensor, mask: Any) -> bool:
         """Whether no gradient is wanted, and one mask, or none, says for all layers what the tokens see."""
