@@ -330,6 +330,9 @@ class EvaluationSettings(Settings):
     episodes: int = Field(default=256, ge=2)
     arms: list[Literal["normal", "off", "scrambled"]] = ["normal", "off", "scrambled"]
     confidence: float = Field(default=0.95, gt=0, lt=1)
+    exact: str | None = Field(
+        default=None, pattern=r"^[\w.]+:[\w.]+$", description="measures policies exactly; see marl.learning.exact"
+    )
 
 
 class AnalysisSettings(Settings):

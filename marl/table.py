@@ -14,7 +14,7 @@ from marl.scenario import make_env
 from marl.seeding import seed_of, stream
 from marl.settings import Scenario
 from marl.text import act_prompt, flat_observation, talk_prompt, text_face
-from marl.types import Decision, Episode, Turn, View
+from marl.types import Decision, Episode, Message, Phase, Turn, View
 
 
 def open_env(
@@ -112,21 +112,29 @@ class Table:
         if self.turn_taking and (env.terminations[agent] or env.truncations[agent]):
             return None
         inbox = env.inbox(agent)
-        description = self.face.describe(agent, observation)
         if env.phase == "talk":
             if not env.may_speak(agent):
                 return None
-            options = self.vocabulary
-            prompt = talk_prompt(self.rules[agent], description, inbox, options)
-        else:
-            legal = self._legal(agent, observation)
-            if len(legal) == 1:
-                self.forced[agent] = legal[0]
-                return None
-            options = tuple(self.action_names[agent][action] for action in legal)
-            prompt = act_prompt(self.rules[agent], description, inbox, options)
-        budget, number = self.scenario.channel.budget, self.episode.index
-        return View(agent, env.phase, prompt, options, budget, observation, inbox, self.streams[agent], number)
+            prompt = talk_prompt(self.rules[agent], self.face.describe(agent, observation), inbox, self.vocabulary)
+            return self._asked(agent, "talk", prompt, self.vocabulary, observation, inbox)
+        return self.view_of(agent, observation, inbox)
+
+    def view_of(self, agent: str, observation: Any, inbox: tuple[Message, ...]) -> View | None:
+        """The view in which `agent` acts on `observation`; None where one action alone is legal."""
+        legal = self._legal(agent, observation)
+        if len(legal) == 1:
+            self.forced[agent] = legal[0]
+            return None
+        options = tuple(self.action_names[agent][action] for action in legal)
+        prompt = act_prompt(self.rules[agent], self.face.describe(agent, observation), inbox, options)
+        return self._asked(agent, "act", prompt, options, observation, inbox)
+
+    def _asked(
+        self, agent: str, phase: Phase, prompt: str, options: tuple[str, ...], observation: Any, inbox: Any
+    ) -> View:
+        budget = self.scenario.channel.budget
+        number = self.episode.index
+        return View(agent, phase, prompt, options, budget, observation, inbox, self.streams[agent], number)
 
     def _legal(self, agent: str, observation: Any) -> list[int]:
         mask = observation.get("action_mask") if isinstance(observation, Mapping) else None

@@ -18,6 +18,7 @@ from marl.learning.algorithm import MultiAgentPPO
 from marl.learning.checkpoint import Best, checkpoints, mark_best, newest_checkpoint, save_checkpoint
 from marl.learning.config import PPOConfig
 from marl.learning.curves import Curves
+from marl.learning.exact import ExactMeasure
 from marl.learning.interrupt import DeferredInterrupt
 from marl.learning.loggers import open_loggers
 from marl.learning.metrics import played, success_metrics
@@ -50,6 +51,7 @@ class Trainer:
         self._elapsed = 0.0
         self._saved: tuple[int, Path] | None = None
         self._rules = StopRules(scenario.training.stop)
+        self._exact = None if scenario.evaluation.exact is None else ExactMeasure(scenario)
         state = newest_checkpoint(self._folder) if resume else None
         if state is not None:
             self._restore(state)
@@ -135,6 +137,8 @@ class Trainer:
         start = time.perf_counter()
         self.algorithm.train()
         row: Row = dict(self.algorithm.row)
+        if self._exact is not None:
+            self._exact.take_in(self.policies(), self.iteration)
         if self.iteration % training.evaluate_every == 0 or self.iteration == training.iterations:
             row |= self.evaluate()
         return self._record(row, start)
@@ -167,6 +171,8 @@ class Trainer:
         if pool and self.scenario.channel.intervention == "none":
             scrambled = self.algorithm.play(Task(indices, seed, "scrambled", pool))
             row["evaluation/scrambled"] = _mean_return(played(scrambled, "evaluation"))
+        if self._exact is not None:
+            row |= self._exact.row(self.policies())
         return row | {"time/evaluate": time.perf_counter() - start}
 
     def policies(self) -> dict[str, Policy]:
@@ -205,6 +211,7 @@ class Trainer:
             "time_s": self._elapsed,
             "learner": algorithm.learner.get_state(not_components=COMPONENT_METRICS_LOGGER),
             "leagues": {name: league.get_state() for name, league in algorithm.leagues.items()},
+            "exact": None if self._exact is None else self._exact.get_state(),
             # Row order, episodes and schedules are addressed by (seed, iteration); only this stream has a state.
             "torch": torch.get_rng_state(),
             "scaler": algorithm.learner.scaler.state_dict(),
@@ -228,6 +235,8 @@ class Trainer:
         algorithm.env_steps, algorithm.turns, algorithm.tokens = state["env_steps"], state["turns"], state["tokens"]
         for name, league in algorithm.leagues.items():
             league.set_state(state["leagues"][name])
+        if self._exact is not None and state.get("exact"):
+            self._exact.set_state(state["exact"])
         self._elapsed = state["time_s"]
         torch.set_rng_state(state["torch"])
         if state.get("scaler"):

@@ -16,6 +16,7 @@ from marl.types import Decision, View
 if TYPE_CHECKING:
     from marl.models import Constraint
     from marl.models.loading import PrecisionName
+    from marl.models.records import Ids
     from marl.models.scoring import Scoring
 
 
@@ -58,6 +59,10 @@ class LanguageModelPolicy:
     def decide(self, views: Sequence[View]) -> list[Decision]:
         """One decision for each view; see `Policy.decide`. Raises ModelError for what the model cannot do."""
         return decide_with_one_model([self] * len(views), views)
+
+    def distributions(self, views: Sequence[View]) -> list[np.ndarray]:
+        """The probability of each of a view's options, [O], for every view."""
+        return [np.exp(table) for table in _tables([(self, view) for view in views])[2]]
 
     def with_model(self, model: LanguageModel) -> LanguageModelPolicy:
         """The same policy deciding with another model, without an adapter."""
@@ -173,7 +178,8 @@ def _say(asked: Asked) -> list[Decision]:
     ]
 
 
-def _choose(asked: Asked) -> list[Decision]:
+def _tables(asked: Asked) -> tuple[list[Ids], list[tuple[Ids, ...]], list[np.ndarray]]:
+    """Prompts, options and the options' log-probabilities, for views that have options."""
     policy, model = asked[0][0], asked[0][0].model
     prompts = [model.encode_prompt(view.prompt) for _, view in asked]
     options = [tuple(map(model.encode_reply, view.options)) for _, view in asked]
@@ -185,6 +191,11 @@ def _choose(asked: Asked) -> list[Decision]:
         adapters=[each.adapter for each, _ in asked],
         keys=[_owner(view) for _, view in asked],
     )
+    return prompts, options, tables
+
+
+def _choose(asked: Asked) -> list[Decision]:
+    prompts, options, tables = _tables(asked)
     picks = [
         int(table.argmax()) if each.greedy else _draw(table, view.rng)
         for table, (each, view) in zip(tables, asked, strict=True)

@@ -54,6 +54,13 @@ class NetworkPolicy:
             for view, given, row, log_probs, pick in zip(views, numbers, inputs, table, picks.tolist(), strict=True)
         ]
 
+    def distributions(self, views: Sequence[View]) -> list[np.ndarray]:
+        """The probability of each of a view's options, [O], for every view."""
+        encoding = self.encoding
+        numbers = [list(encoding.alphabet.numbers(view.agent, view.phase, view.options)) for view in views]
+        table = np.exp(self.log_probs(np.stack([encoding.read(view) for view in views]), encoding.legal(numbers)))
+        return [row[given] for row, given in zip(table, numbers, strict=True)]
+
     def log_probs(self, inputs: np.ndarray, legal: np.ndarray) -> np.ndarray:
         """[T, A] log-probabilities for inputs [T, F] and the mask of legal outputs [T, A], without gradient."""
         import torch
