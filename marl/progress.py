@@ -26,6 +26,8 @@ NUMBERS: dict[str, tuple[tuple[str, ...], str]] = {
     "return": (("charts/episodic_return",), "{:.2f}"),
     "evaluated": (("evaluation/normal",), "{:.2f}"),
     "success": (("charts/success", "evaluation/success"), "{:.2f}"),
+    "NashConv": (("exact/nash_conv",), "{:.3f}"),
+    "averaged": (("exact/average_nash_conv",), "{:.3f}"),
     "entropy": (("losses/entropy_action", "losses/entropy_message", "losses/entropy"), "{:.3f}"),
     "KL": (("losses/approx_kl",), "{:.4f}"),
     "tokens/s": (("charts/tokens_per_second",), "{:,.0f}"),
