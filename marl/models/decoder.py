@@ -72,6 +72,10 @@ class Decoder:
         self.head = Product(self._packing, network.get_output_embeddings())
         self._packed: Hashable = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """With nothing packed."""
+        return {**self.__dict__, "_packed": None}
+
     @classmethod
     def of(cls, network: Any) -> Decoder | None:
         """The pass of a network of a known family with SiLU gates, or None."""

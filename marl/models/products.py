@@ -38,6 +38,10 @@ class Product:
         self._fused = known and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
         self._packed: tuple[Tensor, Tensor | None] | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the packed copy, which no other process can read."""
+        return {**self.__dict__, "_packed": None}
+
     def pack(self) -> None:
         """Copy the weights as they are now to where few rows are multiplied fastest."""
         weights = [layer.weight.detach() for layer in self._layers]

@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -63,6 +66,13 @@ def test_what_is_packed_follows_the_weights(llama):
     assert [said.token_ids for said in packed] == [said.token_ids for said in plain]
     for one, other in zip(packed, plain, strict=True):
         np.testing.assert_allclose(one.log_probs, other.log_probs, atol=1e-5)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_model_that_has_spoken_can_be_copied_and_sent(llama, copied):
+    prompts, budgets = [(5, 6, 7), (8, 9), (10, 11), (12, 13)], [6] * 4
+    said = llama.say(prompts, budgets, streams(4))
+    assert copied(llama).say(prompts, budgets, streams(4)) == said
 
 
 def test_nothing_is_packed_once_the_texts_are_said(llama):
