@@ -315,6 +315,7 @@ class TrainingSettings(Settings):
     )
     loggers: list[Literal["wandb", "mlflow"]] = Field(default=[], description="where metrics go too, besides the run")
     env_runners: int = Field(default=0, ge=0)
+    learners: int = Field(default=0, ge=0, description="processes that split an iteration's passes; 0: this one")
     silent_twin: bool = Field(default=True, description="`marl run` also trains the same policies with the channel off")
 
     @model_validator(mode="after")

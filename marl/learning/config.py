@@ -38,6 +38,7 @@ class PPOConfig(AlgorithmConfig):
     def for_scenario(cls, scenario: Scenario) -> PPOConfig:
         """The config that trains `scenario`. Raises LearningError for a policy with the critic's name."""
         from marl.learning.algorithm import MultiAgentPPO
+        from marl.learning.learner import PolicyGradientLearner
         from marl.learning.runner import EpisodeRunner
 
         if CRITIC in learning_policies(scenario):
@@ -56,7 +57,13 @@ class PPOConfig(AlgorithmConfig):
             create_local_env_runner=False,
             num_cpus_per_env_runner=1,
         )
-        config.learners(learner_class=load_attribute(chosen.learner, "training.algorithm"), num_learners=0)
+        learner = load_attribute(chosen.learner, "training.algorithm")
+        if scenario.training.learners and not issubclass(learner, PolicyGradientLearner):
+            raise LearningError(
+                f"{scenario.training.algorithm} learns in this process only; given: training.learners: "
+                f"{scenario.training.learners}, allowed: 0"
+            )
+        config.learners(learner_class=learner, num_learners=scenario.training.learners)
         config.training(grad_clip=scenario.training.grad_clip, grad_clip_by="global_norm")
         config.fault_tolerance(restart_failed_env_runners=True)
         config._dont_auto_sync_env_runner_states = True  # the weights travel with each task

@@ -120,6 +120,19 @@ class CriticModule(TorchRLModule):
         own = values[torch.arange(len(values), device=values.device), self.heads_of(batch["agent"])]
         return {"values": own if self.options else own.squeeze(-1)}
 
+    def pieces(self, batch: dict[str, Any], rows: Tensor, tokens: int) -> list[Tensor]:
+        """The numbers `rows` [n] of rows of `batch` in pieces that are read at a time, int64: all of them at once."""
+        return [rows] if len(rows) else []
+
+    def values_at(self, batch: dict[str, Any], rows: Tensor, tokens: int) -> Tensor:
+        """`values_of` for the rows of `batch` whose numbers are `rows` [n], in that order, read piece by piece."""
+        pieces = self.pieces(batch, rows, tokens)
+        if not pieces:
+            return torch.zeros((0, self.options) if self.options else 0, device=self.head.weight.device)
+        found = torch.cat([self.values_of({key: value[piece] for key, value in batch.items()}) for piece in pieces])
+        order = torch.cat(pieces).argsort()[rows.argsort().argsort()]
+        return found[order]
+
     @torch.no_grad()
     def values_of(self, batch: dict[str, Any]) -> Tensor:
         """[T] or [T, options] values in units of reward."""
