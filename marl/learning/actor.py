@@ -72,14 +72,13 @@ class ActorModule(TorchRLModule, Generic[Rows]):
 
 
 class Modules(MultiRLModule):
-    """The actors and, in training, the critic. Actors with LoRA share the bases that they name."""
+    """The actors and, in training, the critic. They share the bases that they name."""
 
     def setup(self) -> None:
         """Build all modules."""
         bases = Bases()
         for spec in self.rl_module_specs.values():
-            if issubclass(spec.module_class, ActorModule):
-                spec.model_config = {**spec.model_config, BASES: bases}
+            spec.model_config = {**spec.model_config, BASES: bases}
         super().setup()
         for spec in self.rl_module_specs.values():
             spec.model_config.pop(BASES, None)

@@ -35,8 +35,8 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Given:
-    """What an estimate is made from: the critic's `columns` (T rows, artificial ones last) and, where there is a critic,
-    its `values` in units of reward: V of the rows [T], or Q of all options [T, A].
+    """What an estimate is made from: the critic's `columns` (T rows, artificial ones last) and, with a critic, its
+    `values` in units of reward: V of the rows [T], or Q of all options [T, A].
 
     `table` [T, A]: the policies' log-probabilities of all options, for estimates that need them; `baselines`
     [agents]: each role's running mean return.

@@ -68,7 +68,8 @@ class PolicyGradientLearner(TorchLearner):
 
     def _make_modules_ddp_if_necessary(self) -> None:
         """In place of DDP, which averages and wants the same passes of all: begin with the same weights."""
-        self.peers.align(self.module)
+        for module in self.module.values():
+            self.peers.align(module)
 
     def _actors(self) -> dict[str, ActorModule]:
         return {name: module.unwrapped() for name, module in self.module.items() if name != CRITIC}
@@ -81,8 +82,10 @@ class PolicyGradientLearner(TorchLearner):
     def configure_optimizers_for_module(self, module_id: str, config: AlgorithmConfig | None = None) -> None:
         """Adam for every module; the critic has its own learning rate."""
         training = self.config.scenario.training
-        params = [p for p in self.get_parameters(self.module[module_id]) if p.requires_grad]
-        optimizer = torch.optim.Adam(params, lr=training.critic.lr if module_id == CRITIC else training.lr)
+        module = self.module[module_id].unwrapped()
+        params = [p for p in self.get_parameters(module) if p.requires_grad]
+        groups = module.groups(training.critic.lr) if module_id == CRITIC else [{"params": params}]
+        optimizer = torch.optim.Adam(groups, lr=training.lr)
         self.register_optimizer(module_id=module_id, optimizer=optimizer, params=params)
 
     def before_gradient_based_update(self, *, timesteps: dict[str, Any]) -> None:
@@ -125,7 +128,9 @@ class PolicyGradientLearner(TorchLearner):
         actors = self._actors()
         self._rows = {name: actors[name].rows(own) for name, own in columns.items()}
         if self.preset.advantage == "counterfactual" or self.preset.surrogate == "mirror_descent":
-            read = {name: read_all(actors[name], rows, self._tokens, peers=self.peers) for name, rows in self._rows.items()}
+            read = {
+                name: read_all(actors[name], rows, self._tokens, peers=self.peers) for name, rows in self._rows.items()
+            }
             self._tables = {name: result.table for name, result in read.items()}
 
     @property
@@ -183,13 +188,13 @@ class PolicyGradientLearner(TorchLearner):
             orders = {name: rng.permutation(len(own["index"])) for name, own in actors.items()}
             parts = {name: np.array_split(order, minibatches) for name, order in orders.items()}
             for number in range(minibatches):
-                yield _batch(
-                    {
-                        name: {key: value[torch.as_tensor(parts[name][number])] for key, value in own.items()}
-                        for name, own in actors.items()
-                        if len(parts[name][number])
-                    }
-                )
+                found = {
+                    name: {key: value[torch.as_tensor(parts[name][number])] for key, value in own.items()}
+                    for name, own in actors.items()
+                    if len(parts[name][number])
+                }
+                if found:  # there may be fewer rows than minibatches
+                    yield _batch(found)
 
     def _critic_passes(self, critic: dict[str, Tensor]) -> Iterator[MultiAgentBatch]:
         for _ in range(self.config.scenario.training.critic.epochs):
@@ -260,7 +265,13 @@ class PolicyGradientLearner(TorchLearner):
         return finite
 
     def compute_loss_for_module(
-        self, *, module_id: str, config: AlgorithmConfig, batch: dict[str, Any], fwd_out: dict[str, Any], weight: float = 1
+        self,
+        *,
+        module_id: str,
+        config: AlgorithmConfig,
+        batch: dict[str, Any],
+        fwd_out: dict[str, Any],
+        weight: float = 1,
     ) -> Tensor:
         """The critic's regression, over a part that has `weight` of all rows; the actors' loss is in `accumulate`."""
         values = fwd_out["values"]

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError
+from ray.exceptions import RayError
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 from ray.rllib.core import COMPONENT_METRICS_LOGGER, COMPONENT_RL_MODULE
 from ray.rllib.core.learner.learner_group import LearnerGroup
 from ray.rllib.policy.sample_batch import MultiAgentBatch
 
-from marl.errors import LearningError
+from marl.errors import LearningError, ParleyError
 from marl.learning.actor import ActorModule
 from marl.learning.batch import CRITIC
 
@@ -35,15 +35,21 @@ class Learners:
     def update(self, batch: MultiAgentBatch, timesteps: Mapping[str, Any]) -> list[dict[str, Any]]:
         """One iteration over all rows of `batch`; RLlib's results. All learners get all rows and split the work.
 
-        Raises LearningError where a learner has died.
+        Raises the error of a learner that refuses, and LearningError where one has died.
         """
         given: dict[str, Any] = {"batch": batch}
         if self.group.is_remote:
             given = {"batch_refs": [ray.put(batch)] * len(self.group)}
         try:
             results: list[dict[str, Any]] = self.group.update(**given, timesteps=dict(timesteps))
-        except RayActorError as error:
-            raise LearningError(f"a learner has died ({error}); resume the run from its last checkpoint") from error
+        except RayError as error:
+            cause = getattr(error, "cause", None)
+            if isinstance(cause, ParleyError):
+                raise cause from error
+            raise LearningError(
+                f"one of {len(self.group)} learners has died or failed; resume the run from its last checkpoint, with "
+                f"training.learners: 0 to see why: {error}"
+            ) from error
         self._follow()
         return results
 

@@ -17,7 +17,7 @@ from marl.learning.peers import Peers
 def test_shares_are_all_rows_once_and_may_be_empty() -> None:
     for rows in (0, 1, 2, 7):
         shares = [Peers(rank, 3).share(rows).tolist() for rank in range(3)]
-        assert sum(shares, []) == list(range(rows))
+        assert [row for share in shares for row in share] == list(range(rows))
         assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
