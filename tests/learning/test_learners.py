@@ -90,10 +90,12 @@ def compare(build: Callable[[Scenario], MultiAgentPPO], scenario: Scenario) -> d
     return {"moved": moved, **single}
 
 
+@pytest.mark.parametrize("critic", [{}, {"kind": "text", "trunk": "trained"}], ids=["network", "text"])
 def test_adapters_critic_and_the_adapted_price_are_in_step_and_as_with_one_learner(
-    build: Callable[[Scenario], MultiAgentPPO], make_scenario: Callable[..., Scenario]
+    build: Callable[[Scenario], MultiAgentPPO], make_scenario: Callable[..., Scenario], critic: dict[str, Any]
 ) -> None:
-    training = {**UNEVEN, "reference": {"coefficient": 0.1, "target": 0.01}}
+    price = {"coefficient": 0.1, "target": 0.01}
+    training = {**UNEVEN, "reference": price, "critic": {"epochs": 2, **critic}}
     scenario = make_scenario(2, talk_rounds=1, policies={"one": LORA, "two": LORA}, training=training)
     state = compare(build, scenario)
     assert {"one", "two", CRITIC} <= state["moved"]
