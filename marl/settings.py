@@ -229,8 +229,16 @@ PolicySettings = Annotated[
 
 
 class CriticSettings(Settings):
-    """The critic network; it exists in training only. `value_clip` is in standard deviations of the targets."""
+    """The critic; it exists in training only. `value_clip` is in standard deviations of the targets.
 
+    `network` reads the env's `state()` and the messages as numbers. `text` is for mappo: a language model reads
+    `describe_state()`, the messages and whose turn it is, and a value head reads its hidden state.
+    """
+
+    kind: Literal["network", "text"] = "network"
+    model: str | None = Field(default=None, description="text: who reads; that of the first language model that learns")
+    trunk: Literal["frozen", "trained"] = Field(default="frozen", description="text: whether the model learns too")
+    trunk_lr: float = Field(default=1e-4, gt=0)
     width: int = Field(default=64, ge=1)
     lr: float = Field(default=3e-3, gt=0)
     epochs: int = Field(default=8, ge=1)
@@ -315,10 +323,13 @@ class TrainingSettings(Settings):
     )
     loggers: list[Literal["wandb", "mlflow"]] = Field(default=[], description="where metrics go too, besides the run")
     env_runners: int = Field(default=0, ge=0)
+    learners: int = Field(default=0, ge=0, description="processes that split an iteration's passes; 0: this one")
     silent_twin: bool = Field(default=True, description="`marl run` also trains the same policies with the channel off")
 
     @model_validator(mode="after")
-    def _groups_are_whole(self) -> TrainingSettings:
+    def _fits_the_algorithm(self) -> TrainingSettings:
+        if self.critic.kind == "text" and self.algorithm != "mappo":
+            raise ValueError(f"critic.kind: text is for mappo, whose critic reads the state; given: {self.algorithm}")
         if self.algorithm == "magrpo" and self.episodes % self.group:
             raise ValueError(f"magrpo needs whole groups: episodes {self.episodes} is no multiple of {self.group}")
         return self

@@ -169,6 +169,7 @@ class Table:
                 heard=tuple(i for i, message in enumerate(env.messages) if id(message) in heard),
                 said=tuple(range(len(env.messages))),
                 failure=decision.failure,
+                state_text=self._state_text(),
             )
         )
         if view.phase == "talk":
@@ -185,6 +186,9 @@ class Table:
             return np.asarray(self.env.state(), dtype=np.float32).ravel()
         except NotImplementedError:
             return np.zeros(0, np.float32)
+
+    def _state_text(self) -> str | None:
+        return self.face.describe_state() if self.scenario.training.critic.kind == "text" else None
 
     def _advance(self, moves: Mapping[str, tuple[int | None, str | None]]) -> None:
         env = self.env
@@ -235,3 +239,4 @@ class Table:
         seen = self.env.observe(agent) if isinstance(self.env, AECEnv) else self._observations[agent]
         turn.next_features = self._features(agent, seen["observation"])
         turn.next_state = self._state()
+        turn.next_state_text = self._state_text()

@@ -91,7 +91,8 @@ class Turn:
     heard, and all that had been said by anyone, when it decided. `reward` is what the agent received after this
     turn and before its next one; `last` marks its last turn of the episode. Where the agent was cut off there by a
     truncation, `next_state` and `next_features` are what the env showed then, for the value that follows. `inputs` is
-    what a small network read (see `Decision`).
+    what a small network read (see `Decision`). `state_text` and `next_state_text` are `describe_state()` at the same
+    moments as `state` and `next_state`, kept where the critic reads text.
     """
 
     id: int
@@ -118,6 +119,8 @@ class Turn:
     inputs: np.ndarray | None = None
     next_state: np.ndarray | None = None
     next_features: np.ndarray | None = None
+    state_text: str | None = None
+    next_state_text: str | None = None
 
 
 @dataclass(slots=True)

@@ -66,6 +66,15 @@ def test_a_failure_that_was_written_without_its_kind_is_one_of_a_reply() -> None
     assert episode_from_json(data).turns[0].failure == ParseFailure("x", "why", "reply")
 
 
+def test_an_episode_of_before_the_state_s_text_is_read_and_one_with_it_comes_back() -> None:
+    episode = an_episode()
+    episode.turns[0].state_text = "The stag is north."
+    data = json.loads(json.dumps(episode_to_json(episode)))
+    assert episode_from_json(data).turns[0].state_text == "The stag is north."
+    del data["turns"][0]["state_text"], data["turns"][0]["next_state_text"]
+    assert episode_from_json(data).turns[0].state_text is None
+
+
 def test_episodes_are_written_and_read(run: RunDirectory) -> None:
     path = run.write_episodes("normal", [an_episode(), an_episode()])
     assert [episode.index for episode in read_episodes(path)] == [7, 7]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence, Sized
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from marl.errors import LearningError
 from marl.learning.features import Columns
+from marl.learning.peers import Peers
 from marl.models import RowLogProbs
 from marl.policies import LanguageModelPolicy, NetworkPolicy
 from marl.policies.bases import Bases
@@ -20,7 +21,7 @@ from marl.policies.bases import Bases
 BASES = "bases"
 """Key of a module's config under which the actors of one MultiRLModule find each other's models."""
 
-Rows = TypeVar("Rows")
+Rows = TypeVar("Rows", bound=Sized)
 """Recorded decisions in the form that an actor reads; what they are is the actor's own affair."""
 
 
@@ -71,14 +72,13 @@ class ActorModule(TorchRLModule, Generic[Rows]):
 
 
 class Modules(MultiRLModule):
-    """The actors and, in training, the critic. Actors with LoRA share the bases that they name."""
+    """The actors and, in training, the critic. They share the bases that they name."""
 
     def setup(self) -> None:
         """Build all modules."""
         bases = Bases()
         for spec in self.rl_module_specs.values():
-            if issubclass(spec.module_class, ActorModule):
-                spec.model_config = {**spec.model_config, BASES: bases}
+            spec.model_config = {**spec.model_config, BASES: bases}
         super().setup()
         for spec in self.rl_module_specs.values():
             spec.model_config.pop(BASES, None)
@@ -91,18 +91,42 @@ def recorded(columns: Columns) -> tuple[Tensor, Tensor]:
     return log_probs, mask
 
 
-@torch.no_grad()
 def read_all(
-    actor: ActorModule[Rows], rows: Rows, tokens: int, read: Callable[[Rows], RowLogProbs] | None = None
+    actor: ActorModule[Rows],
+    rows: Rows,
+    tokens: int,
+    read: Callable[[Rows], RowLogProbs] | None = None,
+    *,
+    peers: Peers | None = None,
 ) -> RowLogProbs:
-    """All T rows by `actor.read`, or `read`, about `tokens` tokens at a time and without gradient."""
-    pieces = actor.pieces(rows, tokens)
-    results = [(read or actor.read)(actor.take(rows, piece)) for piece in pieces]
+    """All T rows by `actor.read`, or `read`, about `tokens` tokens at a time and without gradient.
+
+    `peers` read a share each, and each gets the whole.
+    """
+    peers = peers or Peers()
+    own = actor.take(rows, peers.share(len(rows)))
+    parts = [part for part in peers.gathered(lambda: _read_share(actor, own, tokens, read)) if part is not None]
+    return parts[0] if len(parts) == 1 else _joined(parts)
+
+
+@torch.no_grad()
+def _read_share(
+    actor: ActorModule[Rows], rows: Rows, tokens: int, read: Callable[[Rows], RowLogProbs] | None
+) -> RowLogProbs | None:
+    """None where there is no row."""
+    pieces = actor.pieces(rows, tokens) if len(rows) else []
+    if not pieces:
+        return None
+    whole = _joined([(read or actor.read)(actor.take(rows, piece)) for piece in pieces])
     order = torch.cat(pieces).argsort()
+    return RowLogProbs(whole.log_probs[order], whole.mask[order], whole.entropy[order], whole.table[order])
+
+
+def _joined(parts: Sequence[RowLogProbs]) -> RowLogProbs:
     log_probs, mask, entropy = (
-        _stacked([getattr(result, name) for result in results], 0.0)[order] for name in ("log_probs", "mask", "entropy")
+        _stacked([getattr(part, name) for part in parts], 0.0) for name in ("log_probs", "mask", "entropy")
     )
-    return RowLogProbs(log_probs, mask, entropy, _stacked([result.table for result in results], -torch.inf)[order])
+    return RowLogProbs(log_probs, mask, entropy, _stacked([part.table for part in parts], -torch.inf))
 
 
 def _stacked(parts: Sequence[Tensor], padding: float) -> Tensor:

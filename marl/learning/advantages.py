@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from marl.learning import objectives
-from marl.learning.critic import CriticModule
 from marl.learning.features import Columns
 from marl.settings import TrainingSettings
 
@@ -36,7 +35,8 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Given:
-    """What an estimate is made from: the critic's `columns` (T rows, artificial ones last) and the critic, if any.
+    """What an estimate is made from: the critic's `columns` (T rows, artificial ones last) and, with a critic, its
+    `values` in units of reward: V of the rows [T], or Q of all options [T, A].
 
     `table` [T, A]: the policies' log-probabilities of all options, for estimates that need them; `baselines`
     [agents]: each role's running mean return.
@@ -44,7 +44,7 @@ class Given:
 
     columns: Mapping[str, Tensor]
     training: TrainingSettings
-    critic: CriticModule | None = None
+    values: Tensor | None = None
     table: Tensor | None = None
     baselines: Tensor | None = None
 
@@ -89,8 +89,8 @@ def returns(given: Given) -> Estimate:
 
 
 def _state_values(given: Given, lam: float) -> Estimate:
-    assert given.critic is not None
-    paths, values = Trajectories(given.columns), given.critic.values_of(dict(given.columns))
+    assert given.values is not None
+    paths, values = Trajectories(given.columns), given.values
     gained, targets = objectives.gae(
         paths.grid(given.columns["reward"]),
         paths.grid(values),
@@ -108,10 +108,10 @@ def counterfactual(given: Given) -> Estimate:
     What follows a cut is unknown (nobody has chosen there), so the last turn of a cut trajectory serves as the value
     after the turn before it and is not regressed itself. The columns mark these turns as `cut` [T].
     """
-    assert given.critic is not None
+    assert given.values is not None
     assert given.table is not None
     columns = given.columns
-    paths, q = Trajectories(columns), given.critic.values_of(dict(columns))
+    paths, q = Trajectories(columns), given.values
     taken = q.gather(-1, columns["chosen"].unsqueeze(-1)).squeeze(-1)
     last = columns["cut"]
     after = taken.new_zeros(paths.shape[0])

@@ -10,20 +10,20 @@ from typing import Any
 
 import ray
 from ray.rllib.algorithms.algorithm import Algorithm
-from ray.rllib.core import COMPONENT_LEARNER, COMPONENT_RL_MODULE
 from ray.rllib.env.env_runner_group import EnvRunnerGroup
 from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
 
 from marl.learning.actor import ActorModule
 from marl.learning.array_batch import array_columns
 from marl.learning.array_sampling import ArraySampler, metrics, plays_as_arrays, turns
-from marl.learning.batch import CRITIC, column_batch
+from marl.learning.batch import column_batch
 from marl.learning.cluster import ensure_ray
 from marl.learning.config import PPOConfig
 from marl.learning.dispatch import play_on
 from marl.learning.features import Columns
 from marl.learning.league import leagues_of, stored
 from marl.learning.learner import ITERATION, PolicyGradientLearner
+from marl.learning.learners import Learners
 from marl.learning.metrics import episode_metrics, throughput, token_count, turn_count
 from marl.learning.presets import preset
 from marl.learning.runner import EpisodeRunner
@@ -50,7 +50,7 @@ class Sample:
 class MultiAgentPPO(Algorithm):
     """Multi-agent policy gradients over turns, for language models and small networks.
 
-    Everything runs in this process unless there are env runners.
+    Everything runs in this process unless there are env runners or learners.
 
     `rounds` counts finished iterations, `env_steps`, `turns` and `tokens` what was sampled in all of them.
     """
@@ -64,9 +64,10 @@ class MultiAgentPPO(Algorithm):
 
     def setup(self, config: PPOConfig) -> None:
         """Build the Learner, then the env runners: actors on Ray, or one here that shares the Learner's weights."""
-        if config.num_env_runners:
-            ensure_ray(config.num_env_runners)
+        if config.num_env_runners or config.num_learners:
+            ensure_ray(config.num_env_runners + config.num_learners)
         super().setup(config)
+        self.learners = Learners(self.learner_group, config)
         self.rounds, self.env_steps, self.turns, self.tokens = 0, 0, 0, 0
         self.row: dict[str, float] = {}
         self.leagues = leagues_of(config.scenario)
@@ -94,12 +95,12 @@ class MultiAgentPPO(Algorithm):
 
     @property
     def learner(self) -> PolicyGradientLearner:
-        """The local Learner."""
+        """The Learner in this process, where training.learners is 0."""
         return self.learner_group._learner
 
     def actors(self) -> dict[str, ActorModule]:
-        """The Learner's own actor modules, by policy name."""
-        return {name: module.unwrapped() for name, module in self.learner.module.items() if name != CRITIC}
+        """The actor modules that play here, by policy name: see `Learners`."""
+        return self.learners.actors
 
     def play(self, task: Task) -> list[Episode]:
         """Play with the weights as they are now."""
@@ -123,12 +124,9 @@ class MultiAgentPPO(Algorithm):
 
     def _weights(self) -> tuple[int, Any]:
         """The weights in Ray's object store, put there once a version."""
-        version = self.learner._weights_seq_no
+        version = self.learners.version
         if getattr(self, "_stored", (None, None))[0] != version:
-            component = f"{COMPONENT_LEARNER}/{COMPONENT_RL_MODULE}"
-            state = self.learner_group.get_state(components=component, inference_only=True)
-            modules = state[COMPONENT_LEARNER][COMPONENT_RL_MODULE]
-            self._stored = (version, ray.put({name: modules[name] for name in self.actors()}))
+            self._stored = (version, ray.put(self.learners.weights()))
         return self._stored
 
     def training_step(self) -> None:
@@ -138,7 +136,7 @@ class MultiAgentPPO(Algorithm):
         sampled = time.perf_counter()
         parts = {name: SampleBatch(own) for name, own in sample.columns.items()}
         batch = MultiAgentBatch(parts, env_steps=max(sample.env_steps, 1))
-        results = self.learner_group.update(batch=batch, timesteps={ITERATION: self.rounds})
+        results = self.learners.update(batch, {ITERATION: self.rounds})
         self.metrics.aggregate(results, key="learners")
         learned = time.perf_counter()
         self.rounds += 1
@@ -153,9 +151,9 @@ class MultiAgentPPO(Algorithm):
             "tokens": self.tokens,
             **sample.metrics,
             **throughput(sample.turns, sample.tokens, learned - start),
-            "charts/learning_rate": self._learning_rate(),
+            "charts/learning_rate": self.learners.learning_rate(),
             "charts/env_runners_lost": len(self._lost),
-            **self.learner.report(),
+            **self.learners.report(),
             **{name: value for league in self.leagues.values() for name, value in league.report().items()},
             "time/sample": sampled - start,
             "time/learn": learned - sampled,
@@ -193,8 +191,3 @@ class MultiAgentPPO(Algorithm):
                 failed[0].index,
                 failed[0].error,
             )
-
-    def _learning_rate(self) -> float:
-        """The actors' learning rate as their optimizers have it now; all actors have the same."""
-        ((_, optimizer), *_) = self.learner.get_optimizers_for_module(next(iter(self.actors())))
-        return float(optimizer.param_groups[0]["lr"])

@@ -13,12 +13,13 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from marl.errors import LearningError
 from marl.learning.actor import Modules
 from marl.learning.batch import CRITIC
-from marl.learning.critic import CriticModule
+from marl.learning.critic import NetworkCritic
 from marl.learning.features import CriticLayout, critic_layout
 from marl.learning.language_actor import LanguageModelActor
 from marl.learning.network_actor import NetworkActor
 from marl.learning.presets import preset
 from marl.learning.seating import learning_policies
+from marl.learning.text_critic import TextCritic
 from marl.policies.build import model_seed
 from marl.scenario import load_attribute
 from marl.seeding import seed_of
@@ -38,6 +39,7 @@ class PPOConfig(AlgorithmConfig):
     def for_scenario(cls, scenario: Scenario) -> PPOConfig:
         """The config that trains `scenario`. Raises LearningError for a policy with the critic's name."""
         from marl.learning.algorithm import MultiAgentPPO
+        from marl.learning.learner import PolicyGradientLearner
         from marl.learning.runner import EpisodeRunner
 
         if CRITIC in learning_policies(scenario):
@@ -56,7 +58,13 @@ class PPOConfig(AlgorithmConfig):
             create_local_env_runner=False,
             num_cpus_per_env_runner=1,
         )
-        config.learners(learner_class=load_attribute(chosen.learner, "training.algorithm"), num_learners=0)
+        learner = load_attribute(chosen.learner, "training.algorithm")
+        if scenario.training.learners and not issubclass(learner, PolicyGradientLearner):
+            raise LearningError(
+                f"{scenario.training.algorithm} learns in this process only; given: training.learners: "
+                f"{scenario.training.learners}, allowed: 0"
+            )
+        config.learners(learner_class=learner, num_learners=scenario.training.learners)
         config.training(grad_clip=scenario.training.grad_clip, grad_clip_by="global_norm")
         config.fault_tolerance(restart_failed_env_runners=True)
         config._dont_auto_sync_env_runner_states = True  # the weights travel with each task
@@ -70,29 +78,12 @@ class PPOConfig(AlgorithmConfig):
 
     def get_multi_rl_module_spec(self, *, inference_only: bool = False, **_: Any) -> MultiRLModuleSpec:
         """One actor a learning policy and, unless `inference_only`, the critic."""
-        seed = self.scenario.seed
         specs = {
             name: _actor_spec(self.scenario, name, policy, inference_only)
             for name, policy in learning_policies(self.scenario).items()
         }
         if not inference_only and self.layout.reads != "none":
-            critic, layout = self.scenario.training.critic, self.layout
-            specs[CRITIC] = RLModuleSpec(
-                module_class=CriticModule,
-                observation_space=_NO_SPACE,
-                action_space=_NO_SPACE,
-                learner_only=True,
-                model_config={
-                    "agents": len(layout.agents),
-                    "vector": layout.vector,
-                    "options": 0 if layout.alphabet is None else layout.alphabet.size,
-                    "messages": layout.messages,
-                    "width": critic.width,
-                    "heads": critic.heads,
-                    "popart": critic.popart,
-                    "seed": seed_of(seed, "critic"),
-                },
-            )
+            specs[CRITIC] = _critic_spec(self.scenario, self.layout)
         return MultiRLModuleSpec(multi_rl_module_class=Modules, rl_module_specs=specs)
 
 
@@ -111,3 +102,38 @@ def _actor_spec(
         inference_only=inference_only,
         model_config=config,
     )
+
+
+def _critic_spec(scenario: Scenario, layout: CriticLayout) -> RLModuleSpec:
+    critic = scenario.training.critic
+    config: dict[str, Any] = {
+        "agents": len(layout.agents),
+        "options": 0 if layout.alphabet is None else layout.alphabet.size,
+        "width": critic.width,
+        "heads": critic.heads,
+        "popart": critic.popart,
+        "seed": seed_of(scenario.seed, "critic"),
+    }
+    if layout.text:
+        config |= _trunk(scenario) | {"trained": critic.trunk == "trained", "trunk_lr": critic.trunk_lr}
+    else:
+        config |= {"vector": layout.vector, "messages": layout.messages}
+    return RLModuleSpec(
+        module_class=TextCritic if layout.text else NetworkCritic,
+        observation_space=_NO_SPACE,
+        action_space=_NO_SPACE,
+        learner_only=True,
+        model_config=config,
+    )
+
+
+def _trunk(scenario: Scenario) -> dict[str, str]:
+    """The model that reads for a critic of kind text, as precise as where it acts."""
+    wanted = scenario.training.critic.model
+    learners = [p for p in learning_policies(scenario).values() if isinstance(p, LanguageModelSettings)]
+    for policy in learners:
+        if wanted in (None, policy.model):
+            return {"model": policy.model, "precision": policy.precision}
+    if wanted is None:
+        raise LearningError("training.critic.model: no language model learns here; name the model that is to read")
+    return {"model": wanted, "precision": "float32"}

@@ -1,13 +1,15 @@
-"""The centralized critic: a small network over state and messages that exists in training only."""
+"""The centralized critic, which exists in training only: what all kinds share, and the small network."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import torch
 from ray.rllib.core.rl_module.torch import TorchRLModule
 from torch import Tensor, nn
 
+from marl.learning.actor import BASES
 from marl.learning.features import OLDEST, ROUNDS, WORD_IDS
 
 BAG = 32
@@ -79,46 +81,60 @@ class ValueScale(nn.Module):
 
 
 class CriticModule(TorchRLModule):
-    """V(vector, agent, phase, messages), or with `options` Q of each of the agent's own options. What it reads is for
-    the columns to say: mappo and ippo differ in nothing else.
+    """A critic: what it has read, [T, width], goes through one linear `head` to values, an output for each agent and,
+    with `options`, for each of the agent's own options. What is read is for the columns to say: mappo and ippo differ
+    in nothing else.
 
-    model_config: agents (number), vector (length), width, options (their number, 0 for V), messages (whether there
-    are any), heads ("agent" or "shared"), popart, seed. `forward_train` returns `values` [T] or [T, options],
-    normalized; `values_of` gives them in units of reward.
+    model_config: agents (number), options (their number, 0 for V), heads ("agent" or "shared"), popart, seed, and what
+    the kind of critic has more. `forward_train` returns `values` [T] or [T, options], normalized; `values_of` gives
+    them in units of reward.
     """
 
+    head: nn.Linear
+
     def setup(self) -> None:
-        """Build the network; its initial weights come from `seed` alone."""
+        """Build the critic; its initial weights come from `seed` alone."""
         config = self.model_config
-        agents, width = int(config["agents"]), int(config["width"])
         self.shared, self.popart, self.options = config["heads"] == "shared", bool(config["popart"]), config["options"]
-        heads = 1 if self.shared else agents
+        heads = 1 if self.shared else int(config["agents"])
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(config["seed"]))
-            self.messages = MessageSet(agents, width) if config["messages"] else None
-            self.agent = nn.Embedding(agents, width)
-            self.moment = nn.Embedding(2 * ROUNDS, width)
-            self.vector = nn.Linear(int(config["vector"]), width)
-            self.trunk = nn.Sequential(
-                nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()
-            )
-            self.head = nn.Linear(width, heads * (self.options or 1))
+            self.head = nn.Linear(self.build_trunk(), heads * (self.options or 1))
         self.scale = ValueScale(heads)
+
+    @abstractmethod
+    def build_trunk(self) -> int:
+        """Make the layers that read, and give the width of what they make of a row."""
+
+    @abstractmethod
+    def read(self, batch: dict[str, Any]) -> Tensor:
+        """What the head values, [T, width]."""
+
+    def groups(self, lr: float) -> list[dict[str, Any]]:
+        """The optimizer's groups of parameters, the critic's own with learning rate `lr` first."""
+        return [{"params": list(self.parameters()), "lr": lr}]
 
     def heads_of(self, agent: Tensor) -> Tensor:
         """Which head values an agent's turns, [T] from agents [T]."""
         return torch.zeros_like(agent) if self.shared else agent
 
     def _forward(self, batch: dict[str, Any], **_: Any) -> dict[str, Tensor]:
-        moment = self.moment(batch["phase"] * ROUNDS + batch["round"])
-        hidden = self.vector(batch["vector"]) + self.agent(batch["agent"]) + moment
-        if self.messages is not None:
-            hidden = hidden + self.messages(
-                batch["message_words"], batch["message_sender"], batch["message_round"], batch["message_age"]
-            )
-        values = self.head(self.trunk(hidden)).unflatten(-1, (-1, self.options or 1))
+        values = self.head(self.read(batch)).unflatten(-1, (-1, self.options or 1))
         own = values[torch.arange(len(values), device=values.device), self.heads_of(batch["agent"])]
         return {"values": own if self.options else own.squeeze(-1)}
+
+    def pieces(self, batch: dict[str, Any], rows: Tensor, tokens: int) -> list[Tensor]:
+        """The numbers `rows` [n] of rows of `batch` in pieces that are read at a time, int64: all of them at once."""
+        return [rows] if len(rows) else []
+
+    def values_at(self, batch: dict[str, Any], rows: Tensor, tokens: int) -> Tensor:
+        """`values_of` for the rows of `batch` whose numbers are `rows` [n], in that order, read piece by piece."""
+        pieces = self.pieces(batch, rows, tokens)
+        if not pieces:
+            return torch.zeros((0, self.options) if self.options else 0, device=self.head.weight.device)
+        found = torch.cat([self.values_of({key: value[piece] for key, value in batch.items()}) for piece in pieces])
+        order = torch.cat(pieces).argsort()[rows.argsort().argsort()]
+        return found[order]
 
     @torch.no_grad()
     def values_of(self, batch: dict[str, Any]) -> Tensor:
@@ -136,3 +152,33 @@ class CriticModule(TorchRLModule):
         """[T] targets in the head's own units."""
         center, spread = (part[self.heads_of(agent)] for part in self.scale.center_and_spread())
         return (targets - center) / spread
+
+
+class NetworkCritic(CriticModule):
+    """A small network over vector, agent, phase and messages.
+
+    model_config has also: vector (length), width, messages (whether there are any).
+    """
+
+    def build_trunk(self) -> int:
+        """The layers of the network."""
+        config = self.model_config
+        config.pop(BASES, None)  # which are for language models
+        agents, width = int(config["agents"]), int(config["width"])
+        self.messages = MessageSet(agents, width) if config["messages"] else None
+        self.agent = nn.Embedding(agents, width)
+        self.moment = nn.Embedding(2 * ROUNDS, width)
+        self.vector = nn.Linear(int(config["vector"]), width)
+        self.trunk = nn.Sequential(nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU())
+        return width
+
+    def read(self, batch: dict[str, Any]) -> Tensor:
+        """The last hidden layer, [T, width]."""
+        moment = self.moment(batch["phase"] * ROUNDS + batch["round"])
+        hidden = self.vector(batch["vector"]) + self.agent(batch["agent"]) + moment
+        if self.messages is not None:
+            hidden = hidden + self.messages(
+                batch["message_words"], batch["message_sender"], batch["message_round"], batch["message_age"]
+            )
+        read: Tensor = self.trunk(hidden)
+        return read

@@ -20,7 +20,7 @@ from marl.policies.encoding import Alphabet, alphabet, talks
 from marl.settings import Scenario
 from marl.table import open_env
 from marl.text import flat_size
-from marl.types import Episode, Message, Turn
+from marl.types import Episode, Message, Phase, Turn
 
 WORD_IDS = 2048
 """Size of the hashed vocabulary; id 0 is padding."""
@@ -36,7 +36,8 @@ Columns = dict[str, np.ndarray]
 @dataclass(frozen=True)
 class CriticLayout:
     """Sizes that the critic is built for. `reads`: see `marl.learning.presets.Reads`. `alphabet` numbers all options
-    where the critic tells them apart; `messages` is whether there is any talk to read.
+    where the critic tells them apart; `messages` is whether there is any talk to read. With `text` it reads words
+    alone.
     """
 
     agents: tuple[str, ...]
@@ -44,6 +45,7 @@ class CriticLayout:
     reads: Reads
     alphabet: Alphabet | None = None
     messages: bool = True
+    text: bool = False
 
     @property
     def joint(self) -> int:
@@ -60,6 +62,8 @@ def critic_layout(scenario: Scenario) -> CriticLayout:
     reads = preset(algorithm).critic
     if reads == "none":
         return CriticLayout(agents, 0, reads, messages=False)
+    if scenario.training.critic.kind == "text":
+        return CriticLayout(agents, 0, reads, messages=False, text=True)
     if reads == "own":
         widths = [flat_size(env.unwrapped.observation_space(agent)) for agent in agents]
         return CriticLayout(agents, max(widths), reads, messages=talks(scenario))
@@ -93,10 +97,14 @@ class Reading:
     round: int
     step: int
     messages: list[Message]
+    text: str = ""
 
 
 def reading(layout: CriticLayout, episode: Episode, turn: Turn) -> Reading:
     """What the critic reads at `turn`. Raises LearningError when the vector does not fit the layout."""
+    if layout.text:
+        said = [episode.messages[i] for i in turn.said]
+        return _in_words(layout, turn, turn.state_text, said, turn.phase, turn.round, turn.step)
     own = layout.reads == "own"
     vector = _seen(layout, turn.features if own else turn.state, others(layout, episode, turn))
     messages = [episode.messages[i] for i in (turn.heard if own else turn.said)] if layout.messages else []
@@ -108,6 +116,10 @@ def final_reading(layout: CriticLayout, episode: Episode, turn: Turn) -> Reading
     """What the critic reads after `turn`, at which the episode was cut; None where the env showed nothing there, and
     for a critic that reads choices, which nobody has made there.
     """
+    if layout.text:
+        if turn.next_state is None:
+            return None
+        return _in_words(layout, turn, turn.next_state_text, episode.messages, "act", 0, turn.step + 1)
     own = layout.reads == "own"
     vector = turn.next_features if own else turn.next_state
     if vector is None or layout.reads in ("actions", "none"):
@@ -115,6 +127,33 @@ def final_reading(layout: CriticLayout, episode: Episode, turn: Turn) -> Reading
     everything = episode.messages if layout.messages else []
     messages = [message for message in everything if not own or turn.agent in message.hearers]
     return _checked(layout, Reading(vector, layout.agents.index(turn.agent), 1, 0, turn.step + 1, messages))
+
+
+def _in_words(
+    layout: CriticLayout,
+    turn: Turn,
+    state: str | None,
+    messages: Sequence[Message],
+    phase: Phase,
+    round_: int,
+    step: int,
+) -> Reading:
+    if state is None:
+        raise LearningError(
+            f"turn {turn.id} of {turn.agent} has no state_text, which a critic of kind text reads; play the episode "
+            "under the scenario that trains with it"
+        )
+    text = joint_text(state, messages, turn.agent, phase, round_)
+    return Reading(
+        np.zeros(0, np.float32), layout.agents.index(turn.agent), int(phase == "act"), round_, step, [], text
+    )
+
+
+def joint_text(state: str, messages: Sequence[Message], agent: str, phase: Phase, round_: int) -> str:
+    """All there is to know at a turn, line by line: the state, who said what in order of time, whose turn it is."""
+    said = [f"{message.sender} said: {message.text}" for message in messages]
+    doing = "acts" if phase == "act" else f"speaks in round {round_ + 1}"
+    return "\n".join([state, *said, f"{agent} {doing}. Value:"])
 
 
 def others(layout: CriticLayout, episode: Episode, turn: Turn) -> np.ndarray:
@@ -151,6 +190,7 @@ def _checked(layout: CriticLayout, row: Reading) -> Reading:
 def critic_columns(layout: CriticLayout, rows: Sequence[Reading]) -> Columns:
     """Padded columns for T rows: vector [T, D], agent, phase, round [T], and M messages of W word ids each:
     message_words [T, M, W], message_sender, message_round, message_age [T, M] (a message without words is padding).
+    For a critic that reads text also `text` [T, B] uint8: UTF-8, then zeros.
     """
     most = max((len(row.messages) for row in rows), default=0) or 1
     words = [[word_ids(message.text) for message in row.messages] for row in rows]
@@ -172,4 +212,14 @@ def critic_columns(layout: CriticLayout, rows: Sequence[Reading]) -> Columns:
             columns["message_sender"][i, j] = layout.agents.index(message.sender)
             columns["message_round"][i, j] = min(message.round, ROUNDS - 1)
             columns["message_age"][i, j] = min(max(row.step - message.step, 0), OLDEST)
+    if layout.text:
+        columns["text"] = _as_bytes([row.text for row in rows])
     return columns
+
+
+def _as_bytes(texts: Sequence[str]) -> np.ndarray:
+    encoded = [text.encode() for text in texts]
+    column = np.zeros((len(texts), max(map(len, encoded), default=0) or 1), np.uint8)
+    for row, text in zip(column, encoded, strict=True):
+        row[: len(text)] = np.frombuffer(text, np.uint8)
+    return column

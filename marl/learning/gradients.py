@@ -59,22 +59,24 @@ def accumulate(
     *,
     tokens: int,
     backward: Callable[[ActorModule, Tensor], None] = lambda actor, value: value.backward(),
+    share: Callable[[int], Tensor] = torch.arange,
 ) -> None:
     """Add each policy's gradient of `loss` over its part of `minibatch` to its parameters' `grad`.
 
     `rows` are each actor's own (`ActorModule.rows`), T that stand beside the columns. Actors that share a model go
     through it together, about `tokens` tokens at a time. `backward` is called with an actor of the pass and its loss.
+    `share` says which of a policy's so many rows are read here, [n] int64; others read the rest of the minibatch.
     """
     groups: dict[Hashable, list[str]] = {}
     for name in minibatch:
         groups.setdefault(actors[name].pass_key(), []).append(name)
     for names in groups.values():
         actor = actors[names[0]]
-        counts = [len(rows[name]) for name in names]
-        owner = torch.repeat_interleave(torch.arange(len(names)), torch.tensor(counts))
-        place = torch.cat([torch.arange(count) for count in counts])
-        flat = actor.join([rows[name] for name in names])
-        for piece in actor.pieces(flat, tokens):
+        shares = [share(len(rows[name])) for name in names]
+        owner = torch.repeat_interleave(torch.arange(len(names)), torch.tensor([len(own) for own in shares]))
+        place = torch.cat(shares)
+        flat = actor.join([actor.take(rows[name], own) for name, own in zip(names, shares, strict=True)])
+        for piece in actor.pieces(flat, tokens) if len(place) else ():
             result = actor.read(actor.take(flat, piece))
             total = result.log_probs.new_zeros(())
             for number in owner[piece].unique(sorted=True).tolist():

@@ -24,6 +24,7 @@ from marl.learning.batch import CRITIC
 from marl.learning.critic import CriticModule
 from marl.learning.features import Columns
 from marl.learning.gradients import Given, Part, Shares, accumulate
+from marl.learning.peers import Peers
 from marl.learning.presets import preset
 from marl.learning.reference import Reference, divergence
 from marl.learning.surrogates import SURROGATES
@@ -34,7 +35,7 @@ ITERATION = "iteration"
 """Key in `timesteps` under which the algorithm passes the 0-based iteration."""
 
 
-BASELINES, PRICE = "role_baselines", "reference_coefficient"
+BASELINES, PRICE, LOSS_SCALE = "role_baselines", "reference_coefficient", "loss_scale"
 """Keys of the learner's own state, beside RLlib's."""
 
 
@@ -42,11 +43,15 @@ class PolicyGradientLearner(TorchLearner):
     """One call of `update` = one iteration: value estimates, advantages, `epochs` of minibatches for every actor at
     once, then `critic.epochs` passes over the whole batch for the critic. The scenario's preset names the parts.
 
-    The order of rows in minibatches comes from (seed, iteration) only, so that a resumed run repeats it.
+    The order of rows in minibatches comes from (seed, iteration) only, so that a resumed run repeats it. Several
+    learners (`peers`) split the passes over rows and make the same steps.
     """
 
     def build(self) -> None:
         """Build modules and optimizers."""
+        if self.config.num_learners:
+            torch.set_num_threads(1)
+        self.peers = Peers.joined(self.config.num_learners)
         super().build()
         self.preset = preset(self.config.scenario.training.algorithm)
         self.baselines = torch.zeros(len(self.config.layout.agents), device=self._device)
@@ -61,6 +66,11 @@ class PolicyGradientLearner(TorchLearner):
         half = [name for name, actor in self._actors().items() if actor.precision == "float16"]
         self.scaler = torch.amp.GradScaler(self._device.type, enabled=bool(half))
 
+    def _make_modules_ddp_if_necessary(self) -> None:
+        """In place of DDP, which averages and wants the same passes of all: begin with the same weights."""
+        for module in self.module.values():
+            self.peers.align(module)
+
     def _actors(self) -> dict[str, ActorModule]:
         return {name: module.unwrapped() for name, module in self.module.items() if name != CRITIC}
 
@@ -72,8 +82,10 @@ class PolicyGradientLearner(TorchLearner):
     def configure_optimizers_for_module(self, module_id: str, config: AlgorithmConfig | None = None) -> None:
         """Adam for every module; the critic has its own learning rate."""
         training = self.config.scenario.training
-        params = [p for p in self.get_parameters(self.module[module_id]) if p.requires_grad]
-        optimizer = torch.optim.Adam(params, lr=training.critic.lr if module_id == CRITIC else training.lr)
+        module = self.module[module_id].unwrapped()
+        params = [p for p in self.get_parameters(module) if p.requires_grad]
+        groups = module.groups(training.critic.lr) if module_id == CRITIC else [{"params": params}]
+        optimizer = torch.optim.Adam(groups, lr=training.lr)
         self.register_optimizer(module_id=module_id, optimizer=optimizer, params=params)
 
     def before_gradient_based_update(self, *, timesteps: dict[str, Any]) -> None:
@@ -85,14 +97,23 @@ class PolicyGradientLearner(TorchLearner):
         self._stepped = False
 
     def after_gradient_based_update(self, *, timesteps: dict[str, Any]) -> None:
-        """Let the price of leaving the reference follow what this iteration measured."""
+        """Let the price of leaving the reference follow what this iteration measured, in all learners together."""
         super().after_gradient_based_update(timesteps=timesteps)
+        every = self.peers.gathered(lambda: (dict(self._sums), self._first_deviation))
+        self._first_deviation = max(deviation for _, deviation in every)
+        self._sums = defaultdict(list)
+        for sums, _ in every:
+            for name, values in sums.items():
+                self._sums[name] += values
         if self.reference is not None and self._sums["reference_kl"]:
             self._log("reference_coefficient", self.reference.coefficient)
             self.reference.adapt(self._mean("reference_kl"))
 
     def _create_iterator_if_necessary(self, *, training_data: TrainingData, **_: Any) -> Iterator[MultiAgentBatch]:
-        columns: dict[str, Columns] = {name: dict(batch) for name, batch in training_data.batch.policy_batches.items()}
+        columns: dict[str, Columns] = {
+            name: {key: _writable(value) for key, value in batch.items()}
+            for name, batch in training_data.batch.policy_batches.items()
+        }
         critic = {key: torch.as_tensor(value, device=self._device) for key, value in columns.pop(CRITIC).items()}
         self._take_in(columns)
         table = joint_table(columns, self._tables, critic["legal"]) if "legal" in critic else None
@@ -107,7 +128,9 @@ class PolicyGradientLearner(TorchLearner):
         actors = self._actors()
         self._rows = {name: actors[name].rows(own) for name, own in columns.items()}
         if self.preset.advantage == "counterfactual" or self.preset.surrogate == "mirror_descent":
-            read = {name: read_all(actors[name], rows, self._tokens) for name, rows in self._rows.items()}
+            read = {
+                name: read_all(actors[name], rows, self._tokens, peers=self.peers) for name, rows in self._rows.items()
+            }
             self._tables = {name: result.table for name, result in read.items()}
 
     @property
@@ -118,7 +141,8 @@ class PolicyGradientLearner(TorchLearner):
         """Advantages [T], 0 on artificial rows; adds `target` (normalized value targets), `learned` (which rows have
         one) and `before` (what the critic says now) to the critic's columns.
         """
-        evidence = Evidence(critic, self.config.scenario.training, self.critic, table, self.baselines)
+        values = None if self.critic is None else self._values(critic)
+        evidence = Evidence(critic, self.config.scenario.training, values, table, self.baselines)
         estimate = ESTIMATES[self.preset.advantage](evidence)
         if estimate.baselines is not None:
             self.baselines = estimate.baselines
@@ -130,6 +154,13 @@ class PolicyGradientLearner(TorchLearner):
             critic["before"] = self.critic.normalized(now, critic["agent"])
             critic["learned"] = marked
         return estimate.advantages
+
+    def _values(self, critic: dict[str, Tensor]) -> Tensor:
+        """What the critic says of all rows, of which this learner reads its share."""
+        module, own = self.critic, self.peers.share(len(critic["agent"]))
+        assert module is not None
+        parts = self.peers.gathered(lambda: module.values_at(critic, own, self._tokens))
+        return torch.cat(parts)
 
     def _actor_tensors(self, name: str, columns: Columns, advantages: Tensor) -> dict[str, Tensor]:
         old, mask = recorded(columns)
@@ -146,7 +177,7 @@ class PolicyGradientLearner(TorchLearner):
             tensors["old_table"] = self._tables[name]
         if self.reference is not None:
             actor = self._actors()[name]
-            tensors |= self.reference.columns(actor, self._rows[name], old.shape[1], self._tokens)
+            tensors |= self.reference.columns(actor, self._rows[name], old.shape[1], self._tokens, self.peers)
         return tensors
 
     def _minibatches(self, actors: dict[str, dict[str, Tensor]]) -> Iterator[MultiAgentBatch]:
@@ -157,31 +188,58 @@ class PolicyGradientLearner(TorchLearner):
             orders = {name: rng.permutation(len(own["index"])) for name, own in actors.items()}
             parts = {name: np.array_split(order, minibatches) for name, order in orders.items()}
             for number in range(minibatches):
-                yield _batch(
-                    {
-                        name: {key: value[torch.as_tensor(parts[name][number])] for key, value in own.items()}
-                        for name, own in actors.items()
-                        if len(parts[name][number])
-                    }
-                )
+                found = {
+                    name: {key: value[torch.as_tensor(parts[name][number])] for key, value in own.items()}
+                    for name, own in actors.items()
+                    if len(parts[name][number])
+                }
+                if found:  # there may be fewer rows than minibatches
+                    yield _batch(found)
 
     def _critic_passes(self, critic: dict[str, Tensor]) -> Iterator[MultiAgentBatch]:
         for _ in range(self.config.scenario.training.critic.epochs):
             yield _batch({CRITIC: critic})
 
     def _update(self, batch: dict[str, Any], **kwargs: Any) -> Any:
-        """One step: of the critic as RLlib makes it, or of all actors at once."""
-        if CRITIC in batch:
-            return super()._update(batch, **kwargs)
+        """One step: of the critic, or of all actors at once."""
         for optimizer in self._optimizer_parameters:
             optimizer.zero_grad(set_to_none=True)
-        actors = self._actors()
-        rows = {name: actors[name].take(self._rows[name], own["index"]) for name, own in batch.items()}
-        accumulate(actors, batch, rows, self._actor_loss, tokens=self._tokens, backward=self._backward)
-        if self._unscaled():
+        named = [pair for name in batch for pair in self.get_optimizers_for_module(name)]
+        params = [param for _, optimizer in named for param in self._optimizer_parameters[optimizer]]
+        add = self._add_critic if CRITIC in batch else self._add_actors
+        self.peers.add_up([self._params[ref] for ref in params], lambda: add(batch))
+        if CRITIC in batch or self._unscaled():
             gradients = {ref: param.grad for ref, param in self._params.items() if param.grad is not None}
             self.apply_gradients(self.postprocess_gradients(gradients))
         return {}, {}, {}
+
+    def _add_actors(self, batch: dict[str, dict[str, Tensor]]) -> None:
+        actors = self._actors()
+        rows = {name: actors[name].take(self._rows[name], own["index"]) for name, own in batch.items()}
+        accumulate(
+            actors,
+            batch,
+            rows,
+            self._actor_loss,
+            tokens=self._tokens,
+            backward=self._backward,
+            share=self.peers.share,
+        )
+
+    def _add_critic(self, batch: dict[str, dict[str, Tensor]]) -> None:
+        """Add the gradient of the mean over all learned rows, of which this learner reads its share."""
+        assert self.critic is not None
+        whole = batch[CRITIC]
+        for piece in self.critic.pieces(whole, self.peers.share(len(whole["agent"])), self._tokens):
+            everything = len(piece) == len(whole["agent"])
+            part = whole if everything else {key: value[piece] for key, value in whole.items()}
+            weight = float(part["learned"].sum() / whole["learned"].sum())
+            if weight:
+                values = self.critic.forward_train(part)
+                loss = self.compute_loss_for_module(
+                    module_id=CRITIC, config=self.config, batch=part, fwd_out=values, weight=weight
+                )
+                (loss * weight).backward()
 
     def _backward(self, actor: ActorModule, loss: Tensor) -> None:
         (self.scaler.scale(loss) if actor.precision == "float16" else loss).backward()
@@ -207,16 +265,22 @@ class PolicyGradientLearner(TorchLearner):
         return finite
 
     def compute_loss_for_module(
-        self, *, module_id: str, config: AlgorithmConfig, batch: dict[str, Any], fwd_out: dict[str, Any]
+        self,
+        *,
+        module_id: str,
+        config: AlgorithmConfig,
+        batch: dict[str, Any],
+        fwd_out: dict[str, Any],
+        weight: float = 1,
     ) -> Tensor:
-        """The critic's regression; the actors' loss is summed over parts by `accumulate`."""
+        """The critic's regression, over a part that has `weight` of all rows; the actors' loss is in `accumulate`."""
         values = fwd_out["values"]
         if values.ndim == 2:
             values = values.gather(-1, batch["chosen"].unsqueeze(-1)).squeeze(-1)
         clip = self.config.scenario.training.critic.value_clip
         before = None if clip is None else batch["before"]
         loss = objectives.value_loss(values, batch["target"], batch["learned"], old_predictions=before, clip=clip)
-        self._log("value_loss", loss)
+        self._log("value_loss", loss, weight)
         return _checked(module_id, loss)
 
     def _actor_loss(self, name: str, part: Part, given: Given, shares: Shares) -> Tensor:
@@ -267,12 +331,14 @@ class PolicyGradientLearner(TorchLearner):
         self._stepped = True
 
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
-        """With the roles' baselines and the reference's price, on which the next iteration depends."""
+        """With the roles' baselines, the reference's price and the loss scale, on which the next iteration depends."""
         state: dict[str, Any] = super().get_state(components, not_components=not_components, **kwargs)
         if self._check_component(BASELINES, components, not_components):
             state[BASELINES] = self.baselines.clone()
         if self.reference is not None and self._check_component(PRICE, components, not_components):
             state[PRICE] = self.reference.coefficient
+        if self.scaler.is_enabled() and self._check_component(LOSS_SCALE, components, not_components):
+            state[LOSS_SCALE] = self.scaler.state_dict()
         return state
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -282,6 +348,13 @@ class PolicyGradientLearner(TorchLearner):
             self.baselines = state[BASELINES].to(self._device)
         if PRICE in state and self.reference is not None:
             self.reference.coefficient = float(state[PRICE])
+        if state.get(LOSS_SCALE):
+            self.scaler.load_state_dict(state[LOSS_SCALE])
+
+    def learning_rate(self, module_id: str) -> float:
+        """The module's learning rate as its optimizer has it now."""
+        ((_, optimizer), *_) = self.get_optimizers_for_module(module_id)
+        return float(optimizer.param_groups[0]["lr"])
 
     def _log(self, name: str, value: Tensor | float, weight: float = 1.0) -> None:
         self._sums[name].append((float(value.detach() if isinstance(value, Tensor) else value), weight))
@@ -308,3 +381,8 @@ def _checked(module_id: str, loss: Tensor) -> Tensor:
 def _batch(parts: dict[str, dict[str, Tensor]]) -> MultiAgentBatch:
     """A MultiAgentBatch of tensors; its env steps are counted elsewhere, RLlib only asks for a positive number."""
     return MultiAgentBatch({name: SampleBatch(columns) for name, columns in parts.items()}, env_steps=1)
+
+
+def _writable(column: np.ndarray) -> np.ndarray:
+    """The column itself, or a copy of one that lies in Ray's object store."""
+    return column if column.flags.writeable else column.copy()

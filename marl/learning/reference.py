@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from marl.learning import objectives
 from marl.learning.actor import ActorModule, Rows, read_all
 from marl.learning.gradients import Given, Part
+from marl.learning.peers import Peers
 from marl.learning.surrogates import as_wide
 from marl.settings import ReferenceSettings
 
@@ -22,11 +23,13 @@ class Reference:
         self.settings = settings
         self.coefficient = settings.coefficient
 
-    def columns(self, actor: ActorModule[Rows], rows: Rows, width: int, tokens: int) -> Part:
+    def columns(
+        self, actor: ActorModule[Rows], rows: Rows, width: int, tokens: int, peers: Peers | None = None
+    ) -> Part:
         """What the reference says of T rows, read about `tokens` tokens at a time: reference_log_probs [T, width] and
         reference_table [T, O]. Raises LearningError where the actor has no reference in memory.
         """
-        result = read_all(actor, rows, tokens, actor.read_reference)
+        result = read_all(actor, rows, tokens, actor.read_reference, peers=peers)
         log_probs = nn.functional.pad(result.log_probs, (0, width - result.log_probs.shape[1]))
         return {"reference_log_probs": log_probs, "reference_table": result.table}
 

@@ -115,7 +115,7 @@ def search(
     for folder, scenario in zip(folders, scenarios, strict=True):
         if not (folder / "scenario.yaml").exists():
             RunDirectory.create(folder, scenario, f"marl tune: trial {folder.name}")
-    runners = max(scenario.training.env_runners for scenario in scenarios)
+    runners = max(scenario.training.env_runners + scenario.training.learners for scenario in scenarios)
     ensure_ray(settings.concurrent * (1 + runners))
     told = Told(len(folders), settings, on_progress)
     results = _tuner(settings, folders, runners, max(s.training.iterations for s in scenarios), told, out).fit()

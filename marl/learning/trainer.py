@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from ray.rllib.core import COMPONENT_METRICS_LOGGER
 
 from marl.channel import messages_by_sender
 from marl.errors import LearningError
@@ -209,12 +208,11 @@ class Trainer:
             "turns": algorithm.turns,
             "tokens": algorithm.tokens,
             "time_s": self._elapsed,
-            "learner": algorithm.learner.get_state(not_components=COMPONENT_METRICS_LOGGER),
+            "learner": algorithm.learners.get_state(),
             "leagues": {name: league.get_state() for name, league in algorithm.leagues.items()},
             "exact": None if self._exact is None else self._exact.get_state(),
             # Row order, episodes and schedules are addressed by (seed, iteration); only this stream has a state.
             "torch": torch.get_rng_state(),
-            "scaler": algorithm.learner.scaler.state_dict(),
         }
         self._saved = (
             algorithm.rounds,
@@ -225,7 +223,7 @@ class Trainer:
     def _restore(self, state: dict[str, Any]) -> None:
         algorithm = self.algorithm
         try:
-            algorithm.learner.set_state(state["learner"])
+            algorithm.learners.set_state(state["learner"])
         except (KeyError, RuntimeError, ValueError) as error:
             raise LearningError(
                 f"the checkpoint in {self._folder} does not fit the scenario's modules ({error}); "
@@ -239,8 +237,6 @@ class Trainer:
             self._exact.set_state(state["exact"])
         self._elapsed = state["time_s"]
         torch.set_rng_state(state["torch"])
-        if state.get("scaler"):
-            algorithm.learner.scaler.load_state_dict(state["scaler"])
 
     def close(self) -> None:
         """Stop env runners and close files."""

@@ -173,6 +173,21 @@ class LanguageModel:
         with checkpointed(self.reader) if checkpointing else nullcontext():
             return log_probs(self.reader, rows, self._scorer(scoring, temperature), self._matcher(constraint))
 
+    def last_states(self, prompts: Sequence[Ids]) -> torch.Tensor:
+        """Hidden states [T, H] after the last token of each of T prompts, read by the base with all adapters off.
+
+        Raises ModelError for an empty prompt or one that exceeds the context, and for a network without such states.
+        """
+        from marl.models.hidden import last_states
+
+        self._check(prompts, [0] * len(prompts))
+        return last_states(self.reader, prompts)
+
+    @property
+    def width(self) -> int:
+        """How many numbers a hidden state has."""
+        return int(self.network.get_input_embeddings().weight.shape[1])
+
     def micro_batches(self, rows: Sequence[Row], tokens: int) -> list[list[int]]:
         """The numbers of `rows` in pieces of about `tokens` tokens each, for gradients that are added up."""
         from marl.models.log_probs import micro_batches

@@ -13,16 +13,6 @@ from marl.learning.advantages import Given, Trajectories, counterfactual, gae, g
 from marl.settings import TrainingSettings
 
 
-class Critic:
-    """A critic that says what it is told to."""
-
-    def __init__(self, values: Any) -> None:
-        self.values = torch.tensor(values)
-
-    def values_of(self, batch: dict[str, Tensor]) -> Tensor:
-        return self.values
-
-
 def columns(**changes: Any) -> dict[str, Tensor]:
     """x decides twice and is cut, y once; then the artificial row of x."""
     given = {
@@ -50,7 +40,7 @@ def test_rows_go_to_trajectories_and_back() -> None:
 
 
 def test_generalized_advantages_go_on_with_the_value_where_cut() -> None:
-    estimate = gae(Given(columns(), settings(), Critic([1.0, 3.0, 5.0, 8.0])))  # type: ignore[arg-type]
+    estimate = gae(Given(columns(), settings(), torch.tensor([1.0, 3.0, 5.0, 8.0])))
     # deltas: 1 + .5*3 - 1 = 1.5;  2 + .5*8 - 3 = 3;  4 - 5 = -1
     assert estimate.advantages.tolist() == [1.5 + 0.25 * 3, 3.0, -1.0, 0.0]
     assert estimate.lesson is not None
@@ -59,7 +49,7 @@ def test_generalized_advantages_go_on_with_the_value_where_cut() -> None:
 
 
 def test_returns_less_the_baseline_whatever_lambda_is() -> None:
-    estimate = returns(Given(columns(), settings(), Critic([1.0, 3.0, 5.0, 8.0])))  # type: ignore[arg-type]
+    estimate = returns(Given(columns(), settings(), torch.tensor([1.0, 3.0, 5.0, 8.0])))
     last = 2 + 0.5 * 8
     assert estimate.advantages.tolist() == [1 + 0.5 * last - 1, last - 3, 4 - 5, 0.0]
 
@@ -76,7 +66,7 @@ def test_the_counterfactual_is_q_less_its_mean_under_the_policy() -> None:
         cut=[False, True, False],
     )
     table = torch.tensor([[0.25, 0.75], [0.5, 0.5], [1.0, 0.0]]).log()
-    estimate = counterfactual(Given(given, settings(), Critic(q), table))  # type: ignore[arg-type]
+    estimate = counterfactual(Given(given, settings(), torch.tensor(q), table))
     assert estimate.advantages.tolist() == pytest.approx([3 - (0.25 + 0.75 * 3), 2 - 4, 0.0])
     assert estimate.lesson is not None
     # x was cut at its second turn: that has no target, and its Q is what follows the first one.

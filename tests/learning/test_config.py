@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from marl.errors import LearningError
 from marl.learning.batch import CRITIC
 from marl.learning.config import PPOConfig
+from marl.learning.presets import PRESETS
 from marl.policies.build import model_seed
 from marl.scenario import validate_scenario
 from marl.settings import LanguageModelSettings, Scenario
@@ -31,3 +33,15 @@ def test_no_policy_may_be_called_critic(make_scenario: Callable[..., Scenario]) 
     data["seats"] = {"guest_0": CRITIC}
     with pytest.raises(LearningError, match="critic"):
         PPOConfig.for_scenario(validate_scenario(data))
+
+
+def test_learners_are_remote_ones_of_our_own_kind(
+    make_scenario: Callable[..., Scenario], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = make_scenario(training={"learners": 3})
+    assert PPOConfig.for_scenario(scenario).num_learners == 3
+    assert PPOConfig.for_scenario(make_scenario()).num_learners == 0
+    other = dataclasses.replace(PRESETS["mappo"], learner="ray.rllib.core.learner.torch.torch_learner:TorchLearner")
+    monkeypatch.setitem(PRESETS, "mappo", other)
+    with pytest.raises(LearningError, match=r"training\.learners: 3, allowed: 0"):
+        PPOConfig.for_scenario(scenario)

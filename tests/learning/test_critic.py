@@ -8,7 +8,7 @@ import pytest
 import torch
 from handmade import make_episode, make_message, make_turn
 
-from marl.learning.critic import CriticModule, ValueScale
+from marl.learning.critic import CriticModule, NetworkCritic, ValueScale
 from marl.learning.features import CriticLayout, critic_columns, reading
 from marl.types import Message
 
@@ -20,7 +20,7 @@ def critic(layout: CriticLayout, seed: int = 0, **changes: Any) -> CriticModule:
     space = gym.spaces.Discrete(1)
     config = {"agents": len(layout.agents), "vector": layout.vector, "width": 16, "seed": seed}
     config |= {"options": 0, "messages": True, "heads": "agent", "popart": True, **changes}
-    return CriticModule(observation_space=space, action_space=space, model_config=config)
+    return NetworkCritic(observation_space=space, action_space=space, model_config=config)
 
 
 def value(
