@@ -32,7 +32,7 @@ def ucb(q: Tensor, counts: Tensor, legal: Tensor, *, c: float = math.sqrt(2.0)) 
     total = tried.sum(dim=-1, keepdim=True).clamp(min=1.0)
     best = greedy(q + c * (total.log() / tried.clamp(min=1.0)).sqrt(), legal)
     untried = legal & (tried == 0)
-    taken = torch.where(
-        untried.any(dim=-1, keepdim=True), untried, nn.functional.one_hot(best, q.shape[-1]).bool()
-    ).to(q.dtype)
+    taken = torch.where(untried.any(dim=-1, keepdim=True), untried, nn.functional.one_hot(best, q.shape[-1]).bool()).to(
+        q.dtype
+    )
     return (taken / taken.sum(dim=-1, keepdim=True)).log()

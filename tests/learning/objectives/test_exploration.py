@@ -47,7 +47,8 @@ def test_only_legal_options_are_ever_taken(options: list[tuple[float, bool, int]
 
 
 @pytest.mark.parametrize(
-    ("counts", "shares"), [((0, 0, 5, 0), [0, 0.5, 0, 0.5]), ((0, 2, 5, 0), [0, 0, 0, 1]), ((9, 0, 0, 1), [0, 0.5, 0.5, 0])]
+    ("counts", "shares"),
+    [((0, 0, 5, 0), [0, 0.5, 0, 0.5]), ((0, 2, 5, 0), [0, 0, 0, 1]), ((9, 0, 0, 1), [0, 0.5, 0.5, 0])],
 )
 def test_ucb_tries_every_legal_option_first(counts: tuple[int, ...], shares: list[float]) -> None:
     assert objectives.ucb(Q, torch.tensor([counts]), LEGAL).exp()[0].tolist() == pytest.approx(shares)
