@@ -90,9 +90,9 @@ class Turn:
     private observation, shape [O]) are float32. `heard` and `said` index `Episode.messages`: what the agent had
     heard, and all that had been said by anyone, when it decided. `reward` is what the agent received after this
     turn and before its next one; `last` marks its last turn of the episode. `paid` is what each agent received after
-    this turn and before the next turn of anybody, agents that received nothing left out. Where the agent was cut off there by a
-    truncation, `next_state` and `next_features` are what the env showed then, for the value that follows. `inputs` is
-    what a small network read (see `Decision`).
+    this turn and before the next turn of anybody, agents that received nothing left out. Where the agent was cut off
+    there by a truncation, `next_state` and `next_features` are what the env showed then, for the value that follows.
+    `inputs` is what a small network read (see `Decision`).
     """
 
     id: int

@@ -30,12 +30,12 @@ _BLOCK = 32
 
 def plays_as_arrays(scenario: Scenario) -> bool:
     """Whether training can play the scenario's array env: it names one, nobody talks, networks sit everywhere, and the
-    algorithm does not ask for several episodes from one situation.
+    algorithm is a policy gradient's that does not ask for several episodes from one situation.
     """
     seated = [scenario.policies[name] for name in scenario.seats.values()]
     everywhere = all(isinstance(policy, NetworkSettings) for policy in seated)
-    grouped = preset(scenario.training.algorithm).grouped
-    return scenario.env.arrays is not None and everywhere and not talks(scenario) and not grouped
+    fits = not preset(scenario.training.algorithm).grouped and not scenario.training.value_based
+    return scenario.env.arrays is not None and everywhere and not talks(scenario) and fits
 
 
 @dataclass

@@ -16,8 +16,10 @@ from marl.learning.batch import CRITIC
 from marl.learning.critic import CriticModule
 from marl.learning.features import CriticLayout, critic_layout
 from marl.learning.language_actor import LanguageModelActor
+from marl.learning.mixer import MixerModule
 from marl.learning.network_actor import NetworkActor
 from marl.learning.presets import preset
+from marl.learning.q_actor import QLanguageModelActor, QNetworkActor
 from marl.learning.seating import learning_policies
 from marl.policies.build import model_seed
 from marl.scenario import load_attribute
@@ -76,24 +78,35 @@ class PPOConfig(AlgorithmConfig):
             for name, policy in learning_policies(self.scenario).items()
         }
         if not inference_only and self.layout.reads != "none":
-            critic, layout = self.scenario.training.critic, self.layout
+            mixes = self.scenario.training.value_based
             specs[CRITIC] = RLModuleSpec(
-                module_class=CriticModule,
+                module_class=MixerModule if mixes else CriticModule,
                 observation_space=_NO_SPACE,
                 action_space=_NO_SPACE,
                 learner_only=True,
-                model_config={
-                    "agents": len(layout.agents),
-                    "vector": layout.vector,
-                    "options": 0 if layout.alphabet is None else layout.alphabet.size,
-                    "messages": layout.messages,
-                    "width": critic.width,
-                    "heads": critic.heads,
-                    "popart": critic.popart,
-                    "seed": seed_of(seed, "critic"),
-                },
+                model_config=(self._mixer if mixes else self._critic) | {"seed": seed_of(seed, "critic")},
             )
         return MultiRLModuleSpec(multi_rl_module_class=Modules, rl_module_specs=specs)
+
+    @property
+    def _critic(self) -> dict[str, Any]:
+        critic, layout = self.scenario.training.critic, self.layout
+        return {
+            "agents": len(layout.agents),
+            "vector": layout.vector,
+            "options": 0 if layout.alphabet is None else layout.alphabet.size,
+            "messages": layout.messages,
+            "width": critic.width,
+            "heads": critic.heads,
+            "popart": critic.popart,
+        }
+
+    @property
+    def _mixer(self) -> dict[str, Any]:
+        """The state that it reads is the env's, and two numbers that tell the moment."""
+        learning = learning_policies(self.scenario)
+        team = [agent for agent, name in self.scenario.seats.items() if name in learning]
+        return {"agents": len(team), "state": self.layout.vector + 2, "width": self.scenario.training.q.mixer_width}
 
 
 def _actor_spec(
@@ -104,8 +117,11 @@ def _actor_spec(
         config["scenario"] = scenario.model_dump(mode="json")
     else:
         config["checkpointing"] = scenario.training.gradient_checkpointing
+    kinds: tuple[type, type] = (NetworkActor, LanguageModelActor)
+    if scenario.training.value_based:
+        config["q"], kinds = scenario.training.q.model_dump(mode="json"), (QNetworkActor, QLanguageModelActor)
     return RLModuleSpec(
-        module_class=NetworkActor if isinstance(policy, NetworkSettings) else LanguageModelActor,
+        module_class=kinds[0] if isinstance(policy, NetworkSettings) else kinds[1],
         observation_space=_NO_SPACE,
         action_space=_NO_SPACE,
         inference_only=inference_only,

@@ -1,4 +1,4 @@
-"""The named algorithms: what the critic reads, how advantages are made, which loss moves the actors; or how values mix."""
+"""The named algorithms: what the critic reads, how advantages are made, which loss moves the actors; or how Q mixes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Surrogate = Literal["ppo", "reinforce", "mirror_descent"]
 """See `marl.learning.surrogates`, one function each."""
 
 Mixing = Literal["alone", "sum", "monotonic"]
-"""Whose Q values are regressed on a target together: each agent's alone; the sum of the team's; or what a mixing network
-makes of the team's with the state, which grows with each of them. The mixing network stands in the critic's place."""
+"""Whose Q values are regressed on a target together: each agent's alone; the sum of the team's; or what a mixing
+network makes of the team's with the state, which grows with each of them. It stands in the critic's place."""
 
 POLICY_GRADIENT = "marl.learning.learner:PolicyGradientLearner"
 Q_LEARNING = "marl.learning.q_learner:QLearner"

@@ -27,7 +27,7 @@ class Explore(Protocol):
 def behavior(
     q: Tensor, legal: Tensor, explore: Explore | None, read: Sequence[Any], options: Sequence[Sequence[Any]]
 ) -> np.ndarray:
-    """Log-probabilities [T, A] of what is drawn: all on the best legal option (the first of equals), or by `explore`."""
+    """Log-probabilities [T, A] of what is drawn: all on the best legal option, the first of equals, or by `explore`."""
     import torch
 
     if explore is not None:
@@ -53,6 +53,6 @@ class QNetworkPolicy(NetworkPolicy):
             q = self.network.values(torch.from_numpy(inputs).to(device))
             if torch.isnan(q).any():
                 raise ModelError(f"the network of policy {self.name!r} gives NaN; train it with a smaller training.lr")
-            outputs = [np.arange(legal.shape[1])[:, None]] * len(legal)
+            outputs = [[(number,) for number in range(legal.shape[1])]] * len(legal)
             explore = None if self.greedy else self.explore
-            return behavior(q, torch.from_numpy(legal).to(device), explore, inputs, outputs)
+            return behavior(q, torch.from_numpy(legal).to(device), explore, list(inputs), outputs)

@@ -1,4 +1,4 @@
-"""Exploring by Q values: pure functions of values, counts and legal options, which give the distribution to draw from."""
+"""Exploring by Q values: functions of values, counts and legal options that give the distribution to draw from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from marl.learning.objectives.q_learning import greedy
 
 
 def epsilon_greedy(q: Tensor, legal: Tensor, *, epsilon: float) -> Tensor:
-    """Log-probabilities [T, A]: of any legal option epsilon / n, and 1 - epsilon more of the best; -inf where not legal.
+    """Log-probabilities [T, A]: of any legal option epsilon / n, of the best 1 - epsilon more; -inf where not legal.
 
     `q`, `legal`: [T, A]. Sutton & Barto, "Reinforcement Learning", 2nd ed. 2018, sec. 2.2. Raises LearningError as
     `greedy` does.
