@@ -266,6 +266,31 @@ class ReferenceSettings(Settings):
 AlgorithmName = Literal["reinforce", "ippo", "mappo", "coma", "magrpo", "selfplay_ppo", "dqn", "vdn", "qmix"]
 
 
+VALUE_BASED: tuple[AlgorithmName, ...] = ("dqn", "vdn", "qmix")
+"""The algorithms whose policies take the option of the largest Q value."""
+
+
+class QSettings(Settings):
+    """How `dqn`, `vdn` and `qmix` explore and learn.
+
+    After each iteration's play the newest `buffer` transitions are kept, and `updates` steps are made, each on `batch`
+    of them. Every `target_every` steps the target network moves by `tau` of the way towards the network: 1 copies it.
+    `epsilon` goes linearly from the first to the second number over the `anneal` first part of the run.
+    """
+
+    buffer: int = Field(default=20000, ge=1)
+    batch: int = Field(default=64, ge=1)
+    updates: int = Field(default=32, ge=1)
+    target_every: int = Field(default=50, ge=1)
+    tau: float = Field(default=1.0, gt=0, le=1)
+    double: bool = Field(default=True, description="the network chooses the option that the target network values")
+    explore: Literal["epsilon", "ucb"] = "epsilon"
+    epsilon: tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]] = (1.0, 0.05)
+    anneal: float = Field(default=0.5, gt=0, le=1)
+    ucb: float = Field(default=1.0, ge=0, description="what an option seldom tried is given, in units of the return")
+    mixer_width: int = Field(default=32, ge=1, description="qmix: hidden units of the mixing network")
+
+
 class PlateauSettings(Settings):
     """`metric` has not become better by more than `min_delta` in its last `patience` values."""
 
@@ -310,6 +335,7 @@ class TrainingSettings(Settings):
     group: int = Field(default=4, ge=2, description="magrpo: episodes that share the env's seed and are compared")
     role_decay: float = Field(default=0.95, ge=0, lt=1, description="selfplay_ppo: memory of each role's mean return")
     mirror_descent: MirrorDescentSettings = MirrorDescentSettings()
+    q: QSettings = QSettings()
     reference: ReferenceSettings | None = None
     action_entropy: tuple[float, float] = (0.05, 0.0)
     message_entropy: tuple[float, float] = (0.0, 0.0)
@@ -325,6 +351,11 @@ class TrainingSettings(Settings):
     env_runners: int = Field(default=0, ge=0)
     learners: int = Field(default=0, ge=0, description="processes that split an iteration's passes; 0: this one")
     silent_twin: bool = Field(default=True, description="`marl run` also trains the same policies with the channel off")
+
+    @property
+    def value_based(self) -> bool:
+        """Whether the learning policies take the option of the largest Q value."""
+        return self.algorithm in VALUE_BASED
 
     @model_validator(mode="after")
     def _fits_the_algorithm(self) -> TrainingSettings:
@@ -374,6 +405,22 @@ class Scenario(Settings):
         unknown = sorted(set(self.seats.values()) - set(self.policies))
         if unknown:
             raise ValueError(f"seats name policies {unknown} that `policies` lacks; it has {sorted(self.policies)}")
+        return self
+
+    @model_validator(mode="after")
+    def _values_can_be_listed(self) -> Scenario:
+        channel = self.channel
+        if not self.training.value_based or channel.vocabulary is not None or not channel.talk_rounds:
+            return self
+        edges = [] if isinstance(channel.topology, str) else channel.topology.edges
+        speakers = set(self.seats) if channel.topology == "broadcast" else {speaker for speaker, _ in edges}
+        learning = {name for name, policy in self.policies.items() if getattr(policy, "learn", False)}
+        free = sorted(speaker for speaker in speakers if self.seats.get(speaker) in learning)
+        if free:
+            raise ValueError(
+                f"{self.training.algorithm} learns a value of each option, and {free} may say free text, which cannot "
+                "be listed; give channel.vocabulary, or topology: none"
+            )
         return self
 
     @model_validator(mode="after")

@@ -220,8 +220,11 @@ class Table:
     def _collect(self, rewards: Any, terminations: Any, truncations: Any, infos: Any) -> None:
         """Credit each reward to the agent's latest turn, and close the turns of agents that ended."""
         last_turn: dict[str, Turn] = {turn.agent: turn for turn in self.episode.turns}
+        paid = self.episode.turns[-1].paid if self.episode.turns else {}
         for agent, reward in rewards.items():
             self.episode.returns[agent] += float(reward)
+            if reward:
+                paid[agent] = paid.get(agent, 0.0) + float(reward)
             if agent in last_turn:
                 last_turn[agent].reward += float(reward)
             if (terminations.get(agent) or truncations.get(agent)) and agent in last_turn:

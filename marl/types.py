@@ -89,10 +89,11 @@ class Turn:
     `id` is unique in the episode and increases with time. `state` (shape [S]) and `features` (the agent's flattened
     private observation, shape [O]) are float32. `heard` and `said` index `Episode.messages`: what the agent had
     heard, and all that had been said by anyone, when it decided. `reward` is what the agent received after this
-    turn and before its next one; `last` marks its last turn of the episode. Where the agent was cut off there by a
-    truncation, `next_state` and `next_features` are what the env showed then, for the value that follows. `inputs` is
-    what a small network read (see `Decision`). `state_text` and `next_state_text` are `describe_state()` at the same
-    moments as `state` and `next_state`, kept where the critic reads text.
+    turn and before its next one; `last` marks its last turn of the episode. `paid` is what each agent received after
+    this turn and before the next turn of anybody, agents that received nothing left out. Where the agent was cut off
+    there by a truncation, `next_state` and `next_features` are what the env showed then, for the value that follows.
+    `inputs` is what a small network read (see `Decision`). `state_text` and `next_state_text` are `describe_state()`
+    at the same moments as `state` and `next_state`, kept where the critic reads text.
     """
 
     id: int
@@ -114,6 +115,7 @@ class Turn:
     heard: tuple[int, ...]
     said: tuple[int, ...]
     reward: float = 0.0
+    paid: dict[str, float] = field(default_factory=dict)
     last: bool = False
     failure: ParseFailure | None = None
     inputs: np.ndarray | None = None

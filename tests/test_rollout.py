@@ -245,7 +245,7 @@ def test_what_is_kept_for_an_episode_changes_nothing_and_goes_with_it(
     )
     assert max(sizes) > 0
     assert len(model.reader.prefixes) == 0
-    monkeypatch.setattr("marl.policies.language_model._owner", lambda view: None)
+    monkeypatch.setattr("marl.policies.language_model.owner", lambda view: None)
     assert transcript(kept) == transcript(play(hunters, policies, range(6), seed=2, group=3))
 
 

@@ -62,6 +62,9 @@ class ActorModule(TorchRLModule, Generic[Rows]):
             f"policy {self.policy.name!r} has no reference in memory; that is the base of a language model with lora"
         )
 
+    def explore(self, on: bool) -> None:
+        """Explore from now on, or not. Nothing to do for a policy that is a distribution: what it draws is its play."""
+
     def pass_key(self) -> Hashable:
         """Rows of actors with the same key can go through one pass of `read`."""
         return id(self)

@@ -16,15 +16,14 @@ from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
 from marl.learning.actor import ActorModule
 from marl.learning.array_batch import array_columns
 from marl.learning.array_sampling import ArraySampler, metrics, plays_as_arrays, turns
-from marl.learning.batch import column_batch
 from marl.learning.cluster import ensure_ray
 from marl.learning.config import PPOConfig
 from marl.learning.dispatch import play_on
 from marl.learning.features import Columns
 from marl.learning.league import leagues_of, stored
-from marl.learning.learner import ITERATION, PolicyGradientLearner
 from marl.learning.learners import Learners
 from marl.learning.metrics import episode_metrics, throughput, token_count, turn_count
+from marl.learning.multi_agent_learner import ITERATION, MultiAgentLearner
 from marl.learning.presets import preset
 from marl.learning.runner import EpisodeRunner
 from marl.learning.seating import learning_policies, seat, seated_meters
@@ -48,7 +47,7 @@ class Sample:
 
 
 class MultiAgentPPO(Algorithm):
-    """Multi-agent policy gradients over turns, for language models and small networks.
+    """Multi-agent learning over turns, by policy gradients or by Q values, for language models and small networks.
 
     Everything runs in this process unless there are env runners or learners.
 
@@ -94,7 +93,7 @@ class MultiAgentPPO(Algorithm):
             self._logdir = tempfile.gettempdir()
 
     @property
-    def learner(self) -> PolicyGradientLearner:
+    def learner(self) -> MultiAgentLearner:
         """The Learner in this process, where training.learners is 0."""
         return self.learner_group._learner
 
@@ -166,11 +165,12 @@ class MultiAgentPPO(Algorithm):
         first = self.rounds * training.episodes
         indices = tuple(range(first, first + training.episodes))
         copies = training.group if preset(training.algorithm).grouped else 1
-        episodes = self.play(Task(indices, seed_of(self.config.scenario.seed, "training"), copies=copies))
+        seed = seed_of(self.config.scenario.seed, "training")
+        episodes = self.play(Task(indices, seed, copies=copies, explore=True))
         self._warn_of_failures(episodes)
         for league in self.leagues.values():
             league.book(episodes)
-        columns = column_batch(episodes, learning_policies(self.config.scenario), self.config.layout)
+        columns = self.learners.columns(episodes)
         steps = sum(episode.length for episode in episodes)
         return Sample(columns, episode_metrics(episodes), steps, turn_count(episodes), token_count(episodes))
 

@@ -29,14 +29,15 @@ _BLOCK = 32
 
 
 def plays_as_arrays(scenario: Scenario) -> bool:
-    """Whether training can play the scenario's array env: it names one, nobody talks, networks sit everywhere, and
-    learning asks neither for the state's text nor for several episodes from one situation.
+    """Whether training can play the scenario's array env: it names one, nobody talks, networks sit everywhere, and the
+    algorithm is a policy gradient's that asks neither for the state's text nor for several episodes of one situation.
     """
+    training = scenario.training
     seated = [scenario.policies[name] for name in scenario.seats.values()]
     everywhere = all(isinstance(policy, NetworkSettings) for policy in seated)
-    grouped = preset(scenario.training.algorithm).grouped
-    words = talks(scenario) or scenario.training.critic.kind == "text"
-    return scenario.env.arrays is not None and everywhere and not words and not grouped
+    fits = not preset(training.algorithm).grouped and not training.value_based
+    words = talks(scenario) or training.critic.kind == "text"
+    return scenario.env.arrays is not None and everywhere and not words and fits
 
 
 @dataclass

@@ -16,8 +16,10 @@ from marl.learning.batch import CRITIC
 from marl.learning.critic import NetworkCritic
 from marl.learning.features import CriticLayout, critic_layout
 from marl.learning.language_actor import LanguageModelActor
+from marl.learning.mixer import MixerModule
 from marl.learning.network_actor import NetworkActor
 from marl.learning.presets import preset
+from marl.learning.q_actor import QLanguageModelActor, QNetworkActor
 from marl.learning.seating import learning_policies
 from marl.learning.text_critic import TextCritic
 from marl.policies.build import model_seed
@@ -83,7 +85,8 @@ class PPOConfig(AlgorithmConfig):
             for name, policy in learning_policies(self.scenario).items()
         }
         if not inference_only and self.layout.reads != "none":
-            specs[CRITIC] = _critic_spec(self.scenario, self.layout)
+            mixes = self.scenario.training.value_based
+            specs[CRITIC] = (_mixer_spec if mixes else _critic_spec)(self.scenario, self.layout)
         return MultiRLModuleSpec(multi_rl_module_class=Modules, rl_module_specs=specs)
 
 
@@ -95,8 +98,11 @@ def _actor_spec(
         config["scenario"] = scenario.model_dump(mode="json")
     else:
         config["checkpointing"] = scenario.training.gradient_checkpointing
+    kinds: tuple[type, type] = (NetworkActor, LanguageModelActor)
+    if scenario.training.value_based:
+        config["q"], kinds = scenario.training.q.model_dump(mode="json"), (QNetworkActor, QLanguageModelActor)
     return RLModuleSpec(
-        module_class=NetworkActor if isinstance(policy, NetworkSettings) else LanguageModelActor,
+        module_class=kinds[0] if isinstance(policy, NetworkSettings) else kinds[1],
         observation_space=_NO_SPACE,
         action_space=_NO_SPACE,
         inference_only=inference_only,
@@ -137,3 +143,21 @@ def _trunk(scenario: Scenario) -> dict[str, str]:
     if wanted is None:
         raise LearningError("training.critic.model: no language model learns here; name the model that is to read")
     return {"model": wanted, "precision": "float32"}
+
+
+def _mixer_spec(scenario: Scenario, layout: CriticLayout) -> RLModuleSpec:
+    """QMIX's mixing network. The state that it reads is the env's, and two numbers that tell the moment."""
+    learning = learning_policies(scenario)
+    team = [agent for agent, name in scenario.seats.items() if name in learning]
+    return RLModuleSpec(
+        module_class=MixerModule,
+        observation_space=_NO_SPACE,
+        action_space=_NO_SPACE,
+        learner_only=True,
+        model_config={
+            "agents": len(team),
+            "state": layout.vector + 2,
+            "width": scenario.training.q.mixer_width,
+            "seed": seed_of(scenario.seed, "critic"),
+        },
+    )

@@ -72,10 +72,10 @@ def critic_layout(scenario: Scenario) -> CriticLayout:
     except NotImplementedError as error:
         raise LearningError(
             f"{algorithm}'s critic reads the env's state(), which {scenario.env.entry} does not have; "
-            "implement state() or set training.algorithm: ippo"
+            f"implement state() or set training.algorithm: {'vdn' if scenario.training.value_based else 'ippo'}"
         ) from error
     letters = alphabet(scenario) if reads == "actions" else None
-    layout = CriticLayout(agents, size, reads, letters, talks(scenario))
+    layout = CriticLayout(agents, size, reads, letters, reads != "state" and talks(scenario))
     return replace(layout, vector=size + layout.joint)
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
-from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from ray.rllib.core.learner.training_data import TrainingData
-from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
+from ray.rllib.policy.sample_batch import MultiAgentBatch
 from torch import Tensor
 
 from marl.errors import LearningError
@@ -20,26 +18,27 @@ from marl.learning import objectives
 from marl.learning.actor import ActorModule, read_all, recorded
 from marl.learning.advantages import ESTIMATES, joint_table
 from marl.learning.advantages import Given as Evidence
-from marl.learning.batch import CRITIC
+from marl.learning.batch import CRITIC, column_batch
 from marl.learning.critic import CriticModule
 from marl.learning.features import Columns
 from marl.learning.gradients import Given, Part, Shares, accumulate
+from marl.learning.multi_agent_learner import ITERATION, MultiAgentLearner, checked, minibatch
 from marl.learning.peers import Peers
-from marl.learning.presets import preset
+from marl.learning.presets import Preset, preset
 from marl.learning.reference import Reference, divergence
+from marl.learning.seating import learning_policies
 from marl.learning.surrogates import SURROGATES
 from marl.seeding import stream
+from marl.types import Episode
+
+__all__ = ["ITERATION", "PolicyGradientLearner"]
 
 logger = logging.getLogger(__name__)
-ITERATION = "iteration"
-"""Key in `timesteps` under which the algorithm passes the 0-based iteration."""
-
-
 BASELINES, PRICE, LOSS_SCALE = "role_baselines", "reference_coefficient", "loss_scale"
 """Keys of the learner's own state, beside RLlib's."""
 
 
-class PolicyGradientLearner(TorchLearner):
+class PolicyGradientLearner(MultiAgentLearner):
     """One call of `update` = one iteration: value estimates, advantages, `epochs` of minibatches for every actor at
     once, then `critic.epochs` passes over the whole batch for the critic. The scenario's preset names the parts.
 
@@ -53,26 +52,25 @@ class PolicyGradientLearner(TorchLearner):
             torch.set_num_threads(1)
         self.peers = Peers.joined(self.config.num_learners)
         super().build()
-        self.preset = preset(self.config.scenario.training.algorithm)
+        parts = preset(self.config.scenario.training.algorithm)
+        assert isinstance(parts, Preset)
+        self.preset = parts
         self.baselines = torch.zeros(len(self.config.layout.agents), device=self._device)
         wanted = self.config.scenario.training.reference
         self.reference = None if wanted is None else Reference(wanted)
         self._rows: dict[str, Any] = {}
         self._tables: dict[str, Tensor] = {}
-        self._iteration = 0
-        self._sums: dict[str, list[tuple[float, float]]] = defaultdict(list)
         self._first_deviation = 0.0
         self._stepped = False
-        half = [name for name, actor in self._actors().items() if actor.precision == "float16"]
-        self.scaler = torch.amp.GradScaler(self._device.type, enabled=bool(half))
 
     def _make_modules_ddp_if_necessary(self) -> None:
         """In place of DDP, which averages and wants the same passes of all: begin with the same weights."""
         for module in self.module.values():
             self.peers.align(module)
 
-    def _actors(self) -> dict[str, ActorModule]:
-        return {name: module.unwrapped() for name, module in self.module.items() if name != CRITIC}
+    def columns(self, episodes: Sequence[Episode]) -> dict[str, Columns]:
+        """The columns of `marl.learning.batch.column_batch`."""
+        return column_batch(episodes, learning_policies(self.config.scenario), self.config.layout)
 
     @property
     def critic(self) -> CriticModule | None:
@@ -80,19 +78,18 @@ class PolicyGradientLearner(TorchLearner):
         return self.module[CRITIC].unwrapped() if CRITIC in self.module else None
 
     def configure_optimizers_for_module(self, module_id: str, config: AlgorithmConfig | None = None) -> None:
-        """Adam for every module; the critic has its own learning rate."""
+        """Adam for every module; the critic's parts have their own learning rates."""
+        if self.critic is None or module_id != CRITIC:
+            super().configure_optimizers_for_module(module_id, config)
+            return
         training = self.config.scenario.training
-        module = self.module[module_id].unwrapped()
-        params = [p for p in self.get_parameters(module) if p.requires_grad]
-        groups = module.groups(training.critic.lr) if module_id == CRITIC else [{"params": params}]
-        optimizer = torch.optim.Adam(groups, lr=training.lr)
+        params = [p for p in self.get_parameters(self.critic) if p.requires_grad]
+        optimizer = torch.optim.Adam(self.critic.groups(training.critic.lr), lr=training.lr)
         self.register_optimizer(module_id=module_id, optimizer=optimizer, params=params)
 
     def before_gradient_based_update(self, *, timesteps: dict[str, Any]) -> None:
         """Note which iteration this is; schedules and row order depend on it."""
         super().before_gradient_based_update(timesteps=timesteps)
-        self._iteration = int(timesteps[ITERATION])
-        self._sums.clear()
         self._first_deviation = 0.0
         self._stepped = False
 
@@ -101,7 +98,7 @@ class PolicyGradientLearner(TorchLearner):
         super().after_gradient_based_update(timesteps=timesteps)
         every = self.peers.gathered(lambda: (dict(self._sums), self._first_deviation))
         self._first_deviation = max(deviation for _, deviation in every)
-        self._sums = defaultdict(list)
+        self._sums.clear()
         for sums, _ in every:
             for name, values in sums.items():
                 self._sums[name] += values
@@ -194,11 +191,11 @@ class PolicyGradientLearner(TorchLearner):
                     if len(parts[name][number])
                 }
                 if found:  # there may be fewer rows than minibatches
-                    yield _batch(found)
+                    yield minibatch(found)
 
     def _critic_passes(self, critic: dict[str, Tensor]) -> Iterator[MultiAgentBatch]:
         for _ in range(self.config.scenario.training.critic.epochs):
-            yield _batch({CRITIC: critic})
+            yield minibatch({CRITIC: critic})
 
     def _update(self, batch: dict[str, Any], **kwargs: Any) -> Any:
         """One step: of the critic, or of all actors at once."""
@@ -209,8 +206,7 @@ class PolicyGradientLearner(TorchLearner):
         add = self._add_critic if CRITIC in batch else self._add_actors
         self.peers.add_up([self._params[ref] for ref in params], lambda: add(batch))
         if CRITIC in batch or self._unscaled():
-            gradients = {ref: param.grad for ref, param in self._params.items() if param.grad is not None}
-            self.apply_gradients(self.postprocess_gradients(gradients))
+            self.apply_gradients(self._gradients())
         return {}, {}, {}
 
     def _add_actors(self, batch: dict[str, dict[str, Tensor]]) -> None:
@@ -281,7 +277,7 @@ class PolicyGradientLearner(TorchLearner):
         before = None if clip is None else batch["before"]
         loss = objectives.value_loss(values, batch["target"], batch["learned"], old_predictions=before, clip=clip)
         self._log("value_loss", loss, weight)
-        return _checked(module_id, loss)
+        return checked(module_id, loss)
 
     def _actor_loss(self, name: str, part: Part, given: Given, shares: Shares) -> Tensor:
         """The part's share of an actor's surrogate loss less its entropy bonuses."""
@@ -315,19 +311,11 @@ class PolicyGradientLearner(TorchLearner):
                 spread = objectives.entropy_bonus(given.entropy, mask, turns)
                 self._log(f"entropy_{kind}", spread, share)
                 loss = loss - objectives.scheduled(ends, self._iteration, training.iterations) * share * spread
-        return _checked(name, loss)
+        return checked(name, loss)
 
     def apply_gradients(self, gradients_dict: dict[Any, Tensor]) -> None:
-        """Step the optimizers that have gradients. A gradient that is not finite raises: none is replaced by zero."""
-        for parameter, gradient in gradients_dict.items():
-            if not torch.isfinite(gradient).all():
-                raise LearningError(
-                    f"a gradient of shape {tuple(gradient.shape)} is not finite; "
-                    "lower training.lr or look at the rewards"
-                )
-            parameter.grad = gradient
-        for optimizer in self._named_optimizers.values():
-            optimizer.step()
+        """Note that a step was made, so that ratios are those of another policy from now on."""
+        super().apply_gradients(gradients_dict)
         self._stepped = True
 
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
@@ -351,36 +339,11 @@ class PolicyGradientLearner(TorchLearner):
         if state.get(LOSS_SCALE):
             self.scaler.load_state_dict(state[LOSS_SCALE])
 
-    def learning_rate(self, module_id: str) -> float:
-        """The module's learning rate as its optimizer has it now."""
-        ((_, optimizer), *_) = self.get_optimizers_for_module(module_id)
-        return float(optimizer.param_groups[0]["lr"])
-
-    def _log(self, name: str, value: Tensor | float, weight: float = 1.0) -> None:
-        self._sums[name].append((float(value.detach() if isinstance(value, Tensor) else value), weight))
-
-    def _mean(self, name: str) -> float:
-        values, weights = zip(*self._sums[name], strict=True)
-        return float(np.average(values, weights=weights))
-
     def report(self) -> dict[str, float]:
         """Means over the last update's minibatches: losses/* and first_ratio_deviation."""
-        row = {f"losses/{name}": self._mean(name) for name in sorted(self._sums) if self._sums[name]}
+        row = super().report()
         row["first_ratio_deviation"] = self._first_deviation
         return row
-
-
-def _checked(module_id: str, loss: Tensor) -> Tensor:
-    if not torch.isfinite(loss):
-        raise LearningError(
-            f"the loss of module {module_id!r} is {float(loss)}; lower training.lr or look at the rewards"
-        )
-    return loss
-
-
-def _batch(parts: dict[str, dict[str, Tensor]]) -> MultiAgentBatch:
-    """A MultiAgentBatch of tensors; its env steps are counted elsewhere, RLlib only asks for a positive number."""
-    return MultiAgentBatch({name: SampleBatch(columns) for name, columns in parts.items()}, env_steps=1)
 
 
 def _writable(column: np.ndarray) -> np.ndarray:

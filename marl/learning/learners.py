@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ray
@@ -14,7 +14,10 @@ from ray.rllib.policy.sample_batch import MultiAgentBatch
 
 from marl.errors import LearningError, ParleyError
 from marl.learning.actor import ActorModule
-from marl.learning.batch import CRITIC
+from marl.learning.batch import CRITIC, column_batch
+from marl.learning.features import Columns
+from marl.learning.seating import learning_policies
+from marl.types import Episode
 
 
 class Learners:
@@ -22,6 +25,7 @@ class Learners:
 
     def __init__(self, group: LearnerGroup, config: AlgorithmConfig) -> None:
         self.group = group
+        self._config = config
         self.version = 0
         """Changes with the actors' weights."""
         self.actors: dict[str, ActorModule]
@@ -31,6 +35,14 @@ class Learners:
         else:
             self.actors = dict(config.get_multi_rl_module_spec(inference_only=True).build().items())
             self._follow()
+
+    def columns(self, episodes: Sequence[Episode]) -> dict[str, Columns]:
+        """What `update` takes of these episodes. Raises LearningError where nothing can be learned."""
+        if self.group.is_local:
+            found: dict[str, Columns] = self.group._learner.columns(episodes)
+            return found
+        scenario = self._config.scenario
+        return column_batch(episodes, learning_policies(scenario), self._config.layout)
 
     def update(self, batch: MultiAgentBatch, timesteps: Mapping[str, Any]) -> list[dict[str, Any]]:
         """One iteration over all rows of `batch`; RLlib's results. All learners get all rows and split the work.

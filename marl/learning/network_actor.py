@@ -37,6 +37,7 @@ class NetworkActor(ActorModule[NetworkRows]):
     """
 
     policy: NetworkPolicy
+    kind: type[NetworkPolicy] = NetworkPolicy
 
     def setup(self) -> None:
         """Build the network; its initial weights come from `seed` alone."""
@@ -44,7 +45,7 @@ class NetworkActor(ActorModule[NetworkRows]):
         config.pop(BASES, None)  # which are for language models
         settings = NetworkSettings.model_validate(config["settings"])
         scenario = Scenario.model_validate(config["scenario"])
-        self.policy = network_policy(config["name"], settings, scenario, seed=int(config["seed"]))
+        self.policy = network_policy(config["name"], settings, scenario, seed=int(config["seed"]), kind=self.kind)
         self.network = self.policy.network
 
     def rows(self, columns: Columns) -> NetworkRows:

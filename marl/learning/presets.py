@@ -1,4 +1,4 @@
-"""The named algorithms: what the critic reads, how advantages are made, which loss moves the actors."""
+"""The named algorithms: what the critic reads, how advantages are made, which loss moves the actors; or how Q mixes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Literal
 
 from marl.errors import ScenarioError
 
-Reads = Literal["everything", "own", "actions", "none"]
+Reads = Literal["everything", "own", "actions", "state", "none"]
 """What the critic reads: state() and all messages; what the agent itself knows; everything and what the others do at
-the same time, for a value of each of the agent's own options; or there is no critic."""
+the same time, for a value of each of the agent's own options; state() alone; or there is no critic."""
 
 Advantage = Literal["gae", "return", "counterfactual", "group", "role"]
 """See `marl.learning.advantages`, one function each."""
@@ -17,7 +17,12 @@ Advantage = Literal["gae", "return", "counterfactual", "group", "role"]
 Surrogate = Literal["ppo", "reinforce", "mirror_descent"]
 """See `marl.learning.surrogates`, one function each."""
 
+Mixing = Literal["alone", "sum", "monotonic"]
+"""Whose Q values are regressed on a target together: each agent's alone; the sum of the team's; or what a mixing
+network makes of the team's with the state, which grows with each of them. It stands in the critic's place."""
+
 POLICY_GRADIENT = "marl.learning.learner:PolicyGradientLearner"
+Q_LEARNING = "marl.learning.q_learner:QLearner"
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,17 @@ class Preset:
     learner: str = POLICY_GRADIENT
 
 
-PRESETS: dict[str, Preset] = {
+@dataclass(frozen=True)
+class QPreset:
+    """One value-based algorithm as parts; `critic` is what its mixing network reads."""
+
+    mixing: Mixing
+    critic: Reads = "none"
+    grouped: bool = False
+    learner: str = Q_LEARNING
+
+
+PRESETS: dict[str, Preset | QPreset] = {
     # Williams 1992, with the value of what the agent itself knows as the baseline.
     "reinforce": Preset("own", "return", "reinforce", one_step=True),
     # de Witt et al., "Is Independent Learning All You Need in the StarCraft Multi-Agent Challenge?", 2020.
@@ -52,10 +67,16 @@ PRESETS: dict[str, Preset] = {
     # Quantal Response Equilibria, and Two-Player Zero-Sum Games", 2023, for what makes self-play settle. Advantages
     # stay in units of reward, against which mirror descent's temperature is weighed.
     "selfplay_ppo": Preset("none", "role", "mirror_descent", normalize=False),
+    # Mnih et al., "Human-level control through deep reinforcement learning", 2015, for each agent by itself.
+    "dqn": QPreset("alone"),
+    # Sunehag et al., "Value-Decomposition Networks For Cooperative Multi-Agent Learning", 2018.
+    "vdn": QPreset("sum"),
+    # Rashid et al., "QMIX: Monotonic Value Function Factorisation for Deep Multi-Agent Reinforcement Learning", 2018.
+    "qmix": QPreset("monotonic", "state"),
 }
 
 
-def preset(algorithm: str) -> Preset:
+def preset(algorithm: str) -> Preset | QPreset:
     """The parts of the algorithm named so. Raises ScenarioError for any other name."""
     if algorithm not in PRESETS:
         raise ScenarioError(f"training.algorithm: {algorithm!r} is not known; give one of {', '.join(PRESETS)}")

@@ -55,7 +55,13 @@ class EpisodeRunner(EnvRunner):
                 self.actors[name].set_state(state)
             self._version = weights[0]
         self._bench.seat(lineups or {})
-        return answer(task, self.config.scenario, self._policies)
+        for actor in self.actors.values():
+            actor.explore(task.explore)
+        try:
+            return answer(task, self.config.scenario, self._policies)
+        finally:
+            for actor in self.actors.values():
+                actor.explore(False)
 
     @property
     def meters(self) -> dict[str, Meter]:

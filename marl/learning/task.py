@@ -16,13 +16,17 @@ GROUP = 32
 
 @dataclass(frozen=True)
 class Task:
-    """Episodes `indices` under root `seed`; `intervention`, `pool` and `copies` as in `marl.rollout.play`."""
+    """Episodes `indices` under root `seed`; `intervention`, `pool` and `copies` as in `marl.rollout.play`.
+
+    `explore`: whether policies that learn by trying try things, as they do in training and not in evaluation.
+    """
 
     indices: tuple[int, ...]
     seed: int
     intervention: str | None = None
     pool: Mapping[str, Sequence[str]] | None = None
     copies: int = 1
+    explore: bool = False
 
     def groups(self) -> list[Task]:
         """The task in pieces of GROUP episodes, the last one shorter."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -128,6 +128,24 @@ class Reader:
         Returns logits [M, V] (float32 at least; each place of a shared prefix once) and for every reading its rows in
         them, shape [len(ids) - start]. Raises ModelError where a logit is not finite.
         """
+        return self._read(readings, self.logits)
+
+    def read_states(self, readings: Sequence[Reading]) -> tuple[Tensor, list[np.ndarray]]:
+        """The same with the last hidden states [M, H], float32 at least, in the place of logits.
+
+        Raises ModelError for a network that gives none, and where one is not finite.
+        """
+        if not self.split:
+            raise ModelError(
+                f"{type(self.network).__name__} gives no hidden states that its output embedding turns into its "
+                "logits, so a value cannot be read off them; take a model of another family"
+            )
+        return self._read(readings, _picked)
+
+    def _read(
+        self, readings: Sequence[Reading], give: Callable[[Tensor, np.ndarray], Tensor]
+    ) -> tuple[Tensor, list[np.ndarray]]:
+        """What `give` makes of the states [N, H] at the wanted places, and the rows of every reading."""
         forest = self.plan(readings)
         sizes = [len(tree.token_ids) for tree in forest.trees]
         offset = np.cumsum([0, *sizes])
@@ -137,7 +155,7 @@ class Reader:
         ]
         wanted, inverse = np.unique(np.concatenate(flat), return_inverse=True)
         tree_of = np.searchsorted(offset, wanted, side="right") - 1
-        logits, order = [], []
+        given, order = [], []
         for layout, states, _ in self.passes(readings, forest):
             members = [np.flatnonzero(tree_of == number) for number in layout.numbers]
             fresh = [
@@ -145,10 +163,10 @@ class Reader:
                 for row, (mine, number, columns) in enumerate(zip(members, layout.numbers, layout.columns, strict=True))
             ]
             order += members
-            logits.append(self.logits(states.flatten(0, 1), np.concatenate(fresh)))
+            given.append(give(states.flatten(0, 1), np.concatenate(fresh)))
         position = np.empty(len(wanted), dtype=np.int64)
         position[np.concatenate(order)] = np.arange(len(wanted))
-        result = logits[0] if len(logits) == 1 else torch.cat(logits)
+        result = given[0] if len(given) == 1 else torch.cat(given)
         return result, np.split(position[inverse], np.cumsum([len(part) for part in flat])[:-1])
 
     def plan(self, readings: Sequence[Reading]) -> Forest:
@@ -319,3 +337,14 @@ class Reader:
                 "earlier checkpoint, or lower the learning rate if this happened in training"
             )
         return logits
+
+
+def _picked(states: Tensor, where: np.ndarray) -> Tensor:
+    """The `states` [N, H] at `where` [M], in float32 at least. Raises ModelError if not finite."""
+    picked = states.index_select(0, torch.from_numpy(where).to(states.device))
+    if not torch.isfinite(picked.detach().sum()):
+        raise ModelError(
+            "the network's hidden states are not finite (NaN or infinity): its weights or inputs are damaged; load an "
+            "earlier checkpoint, or lower the learning rate if this happened in training"
+        )
+    return picked.float() if picked.dtype in (torch.float16, torch.bfloat16) else picked

@@ -150,6 +150,38 @@ class LanguageModel:
         self._check(prompts, [max(map(len, query.options), default=0) - 1 for query in queries])
         return choose(self.reader, queries, scorer)
 
+    def option_states(
+        self,
+        prompts: Sequence[Ids],
+        options: Sequence[Sequence[Ids]],
+        *,
+        adapters: Sequence[str | None] | None = None,
+        keys: Sequence[Hashable] | None = None,
+        checkpointing: bool = False,
+    ) -> torch.Tensor:
+        """The network's last hidden state after each option's last token, [sum of the numbers of options, H], all
+        options of the first prompt first; what a value of a text is read off, with gradient where it is wanted.
+
+        A prompt, and every stem that its options share, is read once. `adapters`, `keys` and what raises ModelError:
+        see `choose`; `checkpointing`: see `log_probs`.
+        """
+        from marl.models.checkpointing import checkpointed
+        from marl.models.forward import Reading
+        from marl.models.trie import check_options
+
+        readings = []
+        rows = zip(prompts, options, _each(adapters, prompts), _owners(keys, prompts), strict=True)
+        for prompt, given, adapter, key in rows:
+            check_options(given)
+            self._check([prompt], [max(map(len, given))])
+            last = len(prompt) - 1
+            readings += [
+                Reading(prompt + option, last + len(option), adapter, key, len(prompt)) for option in map(tuple, given)
+            ]
+        with checkpointed(self.reader) if checkpointing else nullcontext():
+            states, places = self.reader.read_states(readings)
+        return states[np.concatenate(places)]
+
     def log_probs(
         self,
         rows: Sequence[Row],

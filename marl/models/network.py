@@ -48,7 +48,12 @@ class PolicyNetwork(nn.Module):
 
     def forward(self, inputs: Tensor, legal: Tensor) -> Tensor:
         """[T, A] natural log-probabilities."""
-        return self.head(self.trunk(inputs)).masked_fill(~legal, -torch.inf).log_softmax(-1)
+        return self.values(inputs).masked_fill(~legal, -torch.inf).log_softmax(-1)
+
+    def values(self, inputs: Tensor) -> Tensor:
+        """[T, A], whatever their sum: Q values of the outputs, where they are learned as such."""
+        values: Tensor = self.head(self.trunk(inputs))
+        return values
 
     def save(self, folder: str | Path) -> None:
         """Write config.json and model.safetensors, replacing `folder` only when both are complete."""

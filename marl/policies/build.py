@@ -12,8 +12,10 @@ from marl.policies.bases import Bases, policy_with
 from marl.policies.human import HumanPolicy
 from marl.policies.language_model import LanguageModelPolicy
 from marl.policies.league import LeaguePolicy
-from marl.policies.network import network_policy
+from marl.policies.network import NetworkPolicy, network_policy
 from marl.policies.protocol import Policy
+from marl.policies.q_language_model import has_values, with_values
+from marl.policies.q_network import QNetworkPolicy
 from marl.policies.scripted import ScriptedPolicy
 from marl.scenario import load_attribute
 from marl.seeding import seed_of
@@ -41,6 +43,8 @@ def build_policies(
     """Every policy that the scenario names, or those among them that are named in `only`, by name.
 
     With `trained`, a folder that holds `<policy name>/` for every learning policy, these take their weights from there.
+    Where the scenario's algorithm is value-based, those that learn take the option of the largest value, and so does a
+    language model that does not learn and was exported from such a run.
     LoRA policies and language models that do not learn share what is in memory, in `bases` too; an untrained adapter
     changes nothing, so the base plays alone. `seed` decides the weights of networks and `scratch` models. Raises
     ModelError, ScenarioError or StoreError for what is missing.
@@ -49,11 +53,14 @@ def build_policies(
     bases = Bases() if bases is None else bases
     wanted = {name: settings for name, settings in scenario.policies.items() if only is None or name in only}
     for name, settings in wanted.items():
-        folder = _folder(name, trained) if trained is not None and getattr(settings, "learn", False) else None
+        learns, own = getattr(settings, "learn", False), model_seed(seed, name)
+        folder = _folder(name, trained) if trained is not None and learns else None
+        valued = learns and scenario.training.value_based
         if isinstance(settings, LanguageModelSettings):
-            policies[name] = _language_model(name, settings, model_seed(seed, name), folder, bases)
+            policies[name] = _language_model(name, settings, own, folder, bases, valued)
         elif isinstance(settings, NetworkSettings):
-            policies[name] = network_policy(name, settings, scenario, seed=model_seed(seed, name), folder=folder)
+            kind = QNetworkPolicy if valued else NetworkPolicy
+            policies[name] = network_policy(name, settings, scenario, seed=own, folder=folder, kind=kind)
         elif isinstance(settings, ScriptedSettings):
             policies[name] = scripted_policy(name, settings)
         elif isinstance(settings, APISettings):
@@ -112,8 +119,14 @@ def _folder(name: str, trained: str | Path) -> Path:
 
 
 def _language_model(
-    name: str, settings: LanguageModelSettings, seed: int, folder: Path | None, bases: Bases
+    name: str, settings: LanguageModelSettings, seed: int, folder: Path | None, bases: Bases, valued: bool
 ) -> LanguageModelPolicy:
     if folder is None:
-        return policy_with(name, settings, bases.get(settings, seed))
-    return bases.exported(name, settings, seed, folder)
+        policy = policy_with(name, settings, bases.get(settings, seed))
+    else:
+        policy = bases.exported(name, settings, seed, folder)
+    if valued:
+        return with_values(policy, seed=seed, folder=folder)
+    if not settings.learn and has_values(settings.model):
+        return with_values(policy, folder=Path(settings.model).expanduser())
+    return policy

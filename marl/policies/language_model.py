@@ -147,7 +147,7 @@ def adapter_name(model: LanguageModel, policy: str) -> str:
     return next(name for name in names if name not in model.adapters)
 
 
-def _owner(view: View) -> tuple[int, str] | None:
+def owner(view: View) -> tuple[int, str] | None:
     """Whose prompt it is, for a model that keeps what the agent's next one has in common with it."""
     return None if view.episode is None else (view.episode, view.agent)
 
@@ -165,7 +165,7 @@ def _say(asked: Asked) -> list[Decision]:
         top_p=policy.top_p,
         constraint=policy.constraint,
         adapters=[each.adapter for each, _ in asked],
-        keys=[_owner(view) for _, view in asked],
+        keys=[owner(view) for _, view in asked],
     )
     return [
         Decision(
@@ -189,7 +189,7 @@ def _tables(asked: Asked) -> tuple[list[Ids], list[tuple[Ids, ...]], list[np.nda
         temperature=policy.temperature,
         scoring=policy.scoring,
         adapters=[each.adapter for each, _ in asked],
-        keys=[_owner(view) for _, view in asked],
+        keys=[owner(view) for _, view in asked],
     )
     return prompts, options, tables
 

@@ -78,7 +78,13 @@ class NetworkPolicy:
 
 
 def network_policy(
-    name: str, settings: NetworkSettings, scenario: Scenario, *, seed: int, folder: Path | None = None
+    name: str,
+    settings: NetworkSettings,
+    scenario: Scenario,
+    *,
+    seed: int,
+    folder: Path | None = None,
+    kind: type[NetworkPolicy] = NetworkPolicy,
 ) -> NetworkPolicy:
     """The policy `name` of `scenario`, with the weights that `seed` gives or, where there is a `folder`, with its.
 
@@ -91,7 +97,7 @@ def network_policy(
     network = wanted if folder is None else PolicyNetwork.load(folder)
     if network.shape != wanted.shape:
         raise ModelError(f"{folder} holds a network of {network.shape}; the scenario needs {wanted.shape}")
-    return NetworkPolicy(name, network, encoding, trainable=settings.learn)
+    return kind(name, network, encoding, trainable=settings.learn)
 
 
 def draw(log_probs: np.ndarray, uniform: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from marl.errors import ScenarioError
 from marl.learning.algorithm import MultiAgentPPO
 from marl.learning.batch import CRITIC
 from marl.learning.config import PPOConfig
-from marl.learning.presets import PRESETS
+from marl.learning.presets import PRESETS, Preset
 from marl.learning.task import Task
 from marl.learning.trainer import Trainer
 from marl.policies import build_policies
@@ -63,7 +63,8 @@ def test_every_algorithm_moves_both_kinds_of_actor_and_its_critic(
     before = weights(algorithm)
     assert (CRITIC in before) == (PRESETS[algorithm_name].critic != "none")
     algorithm.train()
-    assert algorithm.row["first_ratio_deviation"] < 1e-5
+    if isinstance(PRESETS[algorithm_name], Preset):
+        assert algorithm.row["first_ratio_deviation"] < 1e-5
     for name, after in weights(algorithm).items():
         assert any(not torch.equal(a, b) for a, b in zip(before[name], after, strict=True)), name
 

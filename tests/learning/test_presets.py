@@ -12,10 +12,10 @@ from marl.errors import ScenarioError
 from marl.learning.advantages import ESTIMATES
 from marl.learning.algorithm import MultiAgentPPO
 from marl.learning.config import PPOConfig
-from marl.learning.presets import PRESETS, preset
+from marl.learning.presets import PRESETS, Mixing, Preset, QPreset, preset
 from marl.learning.surrogates import SURROGATES
 from marl.scenario import load_attribute, validate_scenario
-from marl.settings import AlgorithmName, Scenario
+from marl.settings import VALUE_BASED, AlgorithmName, Scenario
 
 COOPERATION = [[0.2, 0.0, 0.1], [0.0, 1.0, 0.3], [0.1, 0.2, 0.4]]
 """Paid to both; levers 1 and 1 are best (1.0), uniform play earns 0.256."""
@@ -105,10 +105,14 @@ def test_the_control_of_nash_conv_is_zero_at_the_equilibrium() -> None:
 
 def test_every_preset_is_made_of_parts_that_exist() -> None:
     for parts in PRESETS.values():
-        assert parts.advantage in ESTIMATES
-        assert parts.surrogate in SURROGATES
+        if isinstance(parts, Preset):
+            assert parts.advantage in ESTIMATES
+            assert parts.surrogate in SURROGATES
+        else:
+            assert parts.mixing in get_args(Mixing)
         assert isinstance(load_attribute(parts.learner, "training.algorithm"), type)
-    assert set(PRESETS) <= set(get_args(AlgorithmName))
+    assert set(PRESETS) == set(get_args(AlgorithmName))
+    assert {name for name, parts in PRESETS.items() if isinstance(parts, QPreset)} == set(VALUE_BASED)
 
 
 def test_an_unknown_algorithm_is_named_with_all_that_are_known() -> None:

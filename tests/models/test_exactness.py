@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from marl.errors import ModelError
 from marl.models import LanguageModel, Row
 
 tokens = st.integers(0, 290)
@@ -215,3 +216,40 @@ def check_tokens_are_kept(model, monkeypatch):
             truth = plain.said_scores(look_up, prompt, utterance.token_ids)
             np.testing.assert_allclose(result.log_probs[row, :count], truth, atol=1e-5)
             np.testing.assert_allclose(result.log_probs[row, :count], utterance.log_probs, atol=1e-5)
+
+
+def plain_states(network, prompts, lists):
+    """The last hidden state of one plain forward an option."""
+    rows = [prompt + option for prompt, given in zip(prompts, lists, strict=True) for option in given]
+    reads = [network.base_model(input_ids=torch.tensor([list(row)])) for row in rows]
+    return torch.stack([read.last_hidden_state[0, -1] for read in reads])
+
+
+@examples(5)
+@given(prompts=prompt_lists, options=option_lists)
+def test_states_of_options_equal_one_plain_forward_an_option(family_model, exact_family, prompts, options):
+    lists = [options if index % 2 else options[::-1] for index in range(len(prompts))]
+    for model, tolerance in ((family_model, 1e-5), (exact_family, 1e-9)):
+        found = model.option_states(prompts, lists)
+        truth = plain_states(model.network, prompts, lists)
+        assert torch.allclose(found, truth, rtol=tolerance, atol=tolerance)
+        with torch.no_grad():
+            acting = model.option_states(prompts, lists, keys=list(range(len(prompts))))
+        assert torch.allclose(acting, truth, rtol=tolerance, atol=tolerance)
+
+
+def test_values_read_off_states_have_the_plain_gradient(exact_family):
+    prompts, lists = [(20, 21, 22), (20, 21, 5)], [((7,), (7, 8), (9, 3)), ((8, 1, 2), (8, 1))]
+    head = torch.randn(exact_family.reader.head.weight.shape[1], generator=torch.Generator().manual_seed(0)).double()
+    weights = torch.arange(1.0, 6.0, dtype=torch.float64)
+    ways = (exact_family.option_states(prompts, lists), plain_states(exact_family.network, prompts, lists))
+    ours, truth = (plain.gradients(exact_family.network, (states @ head * weights).sum()) for states in ways)
+    assert ours.keys() == truth.keys()
+    assert all(torch.allclose(ours[name], truth[name], rtol=1e-9, atol=1e-9) for name in truth)
+
+
+def test_faulty_options_are_refused_for_states_too(family_model):
+    with pytest.raises(ModelError, match="empty option list"):
+        family_model.option_states([(1, 2)], [()])
+    with pytest.raises(ModelError, match="exceed the context"):
+        family_model.option_states([(1,) * family_model.context], [((2,),)])

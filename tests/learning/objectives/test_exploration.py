@@ -15,63 +15,53 @@ Q = torch.tensor([[9.0, 1.0, 3.0, 2.0]], dtype=torch.float64)
 LEGAL = torch.tensor([[False, True, True, True]])
 
 
-@pytest.mark.parametrize(
-    ("draw", "which", "place"), [(0.1, 0.0, 1), (0.1, 0.34, 2), (0.1, 0.67, 3), (0.1, 0.9999, 3), (0.2, 0.0, 2)]
-)
-def test_epsilon_greedy_by_hand(draw: float, which: float, place: int) -> None:
-    """Below epsilon any legal option by the second draw, from epsilon on the best legal one."""
-    draws = torch.tensor([[draw, which]], dtype=torch.float64)
-    assert objectives.epsilon_greedy(Q, LEGAL, draws, epsilon=0.2).tolist() == [place]
+def test_epsilon_greedy_by_hand() -> None:
+    """3 legal options share 0.3, and 0.7 more is the best one's; the largest value is not legal."""
+    found = objectives.epsilon_greedy(Q, LEGAL, epsilon=0.3).exp()[0].tolist()
+    assert found == pytest.approx([0.0, 0.1, 0.8, 0.1])
 
 
-def test_epsilon_greedy_has_the_frequencies_that_it_says() -> None:
-    draws = torch.as_tensor(np.random.default_rng(0).random((30_000, 2)))
-    found = objectives.epsilon_greedy(Q.expand(30_000, 4), LEGAL.expand(30_000, 4), draws, epsilon=0.3)
-    shares = (found.bincount(minlength=4) / 30_000).tolist()
-    assert shares == pytest.approx([0.0, 0.1, 0.8, 0.1], abs=0.01)
+@pytest.mark.parametrize(("epsilon", "shares"), [(0.0, [0, 0, 1, 0]), (1.0, [0, 1 / 3, 1 / 3, 1 / 3])])
+def test_epsilon_at_its_ends(epsilon: float, shares: list[float]) -> None:
+    assert objectives.epsilon_greedy(Q, LEGAL, epsilon=epsilon).exp()[0].tolist() == pytest.approx(shares)
 
 
 @given(
     st.lists(st.tuples(st.floats(-5, 5), st.booleans(), st.integers(0, 3)), min_size=1, max_size=6),
-    st.floats(0, 1, exclude_max=True),
-    st.floats(0, 1, exclude_max=True),
     st.floats(0, 1),
 )
-def test_only_legal_options_are_ever_taken(
-    options: list[tuple[float, bool, int]], draw: float, which: float, epsilon: float
-) -> None:
+def test_only_legal_options_are_ever_taken(options: list[tuple[float, bool, int]], epsilon: float) -> None:
     q = torch.tensor([[value for value, _, _ in options]], dtype=torch.float64)
     legal = torch.tensor([[is_legal for _, is_legal, _ in options]])
     counts = torch.tensor([[count for _, _, count in options]])
-    draws = torch.tensor([[draw, which]], dtype=torch.float64)
     if not legal.any():
         with pytest.raises(LearningError, match="no legal option"):
-            objectives.epsilon_greedy(q, legal, draws, epsilon=epsilon)
+            objectives.epsilon_greedy(q, legal, epsilon=epsilon)
         return
-    assert legal[0, objectives.epsilon_greedy(q, legal, draws, epsilon=epsilon)[0]]
-    taken = objectives.ucb(q, counts, legal, draws[:, 0])[0]
-    assert legal[0, taken]
+    drawn, taken = objectives.epsilon_greedy(q, legal, epsilon=epsilon).exp(), objectives.ucb(q, counts, legal).exp()
+    for shares in (drawn, taken):
+        assert float(shares.sum()) == pytest.approx(1.0)
+        assert not shares[~legal].any()
     untried = legal & (counts == 0)
-    assert not untried.any() or untried[0, taken]
+    assert not untried.any() or torch.equal(taken > 0, untried)
 
 
 @pytest.mark.parametrize(
-    ("counts", "draw", "place"), [((0, 0, 5, 0), 0.4, 1), ((0, 0, 5, 0), 0.5, 3), ((0, 2, 5, 0), 0.0, 3)]
+    ("counts", "shares"),
+    [((0, 0, 5, 0), [0, 0.5, 0, 0.5]), ((0, 2, 5, 0), [0, 0, 0, 1]), ((9, 0, 0, 1), [0, 0.5, 0.5, 0])],
 )
-def test_ucb_tries_every_legal_option_first(counts: tuple[int, ...], draw: float, place: int) -> None:
-    found = objectives.ucb(Q, torch.tensor([counts]), LEGAL, torch.tensor([draw], dtype=torch.float64))
-    assert found.tolist() == [place]
+def test_ucb_tries_every_legal_option_first(counts: tuple[int, ...], shares: list[float]) -> None:
+    assert objectives.ucb(Q, torch.tensor([counts]), LEGAL).exp()[0].tolist() == pytest.approx(shares)
 
 
 def test_ucb_then_adds_its_bonus() -> None:
     counts = torch.tensor([[100, 1, 50, 9]])
     bonus = [value + 2.0 * math.sqrt(math.log(60) / n) for value, n in [(1, 1), (3, 50), (2, 9)]]
     assert max(range(3), key=bonus.__getitem__) == 0  # 5.05, 3.57, 3.35
-    draws = torch.zeros(1, dtype=torch.float64)
-    assert objectives.ucb(Q, counts, LEGAL, draws, c=2.0).tolist() == [1]
-    assert objectives.ucb(Q, counts, LEGAL, draws, c=0.1).tolist() == [2]
+    assert objectives.ucb(Q, counts, LEGAL, c=2.0).exp().tolist() == [[0, 1, 0, 0]]
+    assert objectives.ucb(Q, counts, LEGAL, c=0.1).exp().tolist() == [[0, 0, 1, 0]]
     # 1 + 1.1 sqrt(ln 60) < 3 + 1.1 sqrt(ln 60 / 50), which ln 160, with the option that is not legal, would turn round
-    assert objectives.ucb(Q, counts, LEGAL, draws, c=1.1).tolist() == [2]
+    assert objectives.ucb(Q, counts, LEGAL, c=1.1).exp().tolist() == [[0, 0, 1, 0]]
 
 
 def test_ucb_on_a_bandit_has_the_regret_that_was_proved() -> None:
@@ -80,7 +70,8 @@ def test_ucb_on_a_bandit_has_the_regret_that_was_proved() -> None:
     totals, counts = torch.zeros(1, 3, dtype=torch.float64), torch.zeros(1, 3, dtype=torch.int64)
     legal, rounds = torch.ones(1, 3, dtype=torch.bool), 1500
     for _ in range(rounds):
-        arm = int(objectives.ucb(totals / counts.clamp(min=1), counts, legal, torch.as_tensor(rng.random(1))))
+        shares = objectives.ucb(totals / counts.clamp(min=1), counts, legal).exp()[0].numpy()
+        arm = int(rng.choice(3, p=shares))
         totals[0, arm] += float(rng.random() < means[arm])
         counts[0, arm] += 1
     gaps = 0.9 - means
