@@ -37,7 +37,13 @@ def at_once():
 
 def test_an_agents_next_situation_is_its_own_next_turn():
     found = own_transitions([make_episode(at_once()[::-1])], {"p"})["p"]
-    assert ids(found) == [((0,), 1.0, (3,)), ((3,), 0.0, (None,)), ((1,), 0.0, (2,)), ((2,), 3.0, (4,)), ((4,), 2.0, (None,))]
+    assert ids(found) == [
+        ((0,), 1.0, (3,)),
+        ((3,), 0.0, (None,)),
+        ((1,), 0.0, (2,)),
+        ((2,), 3.0, (4,)),
+        ((4,), 2.0, (None,)),
+    ]
     assert [each.terminal for each in found] == [False, True, False, False, True]
 
 
@@ -50,7 +56,10 @@ def test_taking_turns_each_move_is_a_moment_and_bears_what_all_receive_for_it():
     """x moves, y moves; only y's move pays, and it pays x: x's own turn has the reward, the team's moment is y's."""
     turns = [make_turn(0, "x", step=0, reward=4.0), make_turn(1, "y", step=1, reward=0.0, paid={"x": 4.0})]
     episode = make_episode(turns)
-    assert ids(team_transitions([episode], TEAM, {"p"})) == [((0, None), 0.0, (None, 1)), ((None, 1), 2.0, (None, None))]
+    assert ids(team_transitions([episode], TEAM, {"p"})) == [
+        ((0, None), 0.0, (None, 1)),
+        ((None, 1), 2.0, (None, None)),
+    ]
     assert ids(own_transitions([episode], {"p"})["p"]) == [((0,), 4.0, (None,)), ((1,), 0.0, (None,))]
 
 
@@ -67,7 +76,10 @@ def test_talk_rounds_are_moments_of_their_own():
 
 
 def test_a_teammate_that_does_not_learn_is_no_part_of_the_team_and_its_moments_still_pay():
-    turns = [make_turn(0, "x", step=0), make_turn(1, "y", policy="fixed", step=1, log_probs=(), paid={"x": 2.0, "y": 9.0})]
+    turns = [
+        make_turn(0, "x", step=0),
+        make_turn(1, "y", policy="fixed", step=1, log_probs=(), paid={"x": 2.0, "y": 9.0}),
+    ]
     assert ids(team_transitions([make_episode(turns)], ("x",), {"p"})) == [((0,), 2.0, (None,))]
 
 

@@ -121,7 +121,10 @@ def matrix(algorithm: str, seed: int) -> Scenario:
             "title": "Matrix",
             "kind": "cooperative",
             "seed": seed,
-            "env": {"entry": "toy_games:Matrix", "kwargs": {"payoffs": [[0.2, 0.0, 0.1], [0.0, 1.0, 0.3], [0.1, 0.2, 0.4]]}},
+            "env": {
+                "entry": "toy_games:Matrix",
+                "kwargs": {"payoffs": [[0.2, 0.0, 0.1], [0.0, 1.0, 0.3], [0.1, 0.2, 0.4]]},
+            },
             "channel": {"topology": "none"},
             "seats": {"guest_0": "row", "guest_1": "column"},
             "policies": {name: {"kind": "network", "hidden": [16]} for name in ("row", "column")},
@@ -184,7 +187,11 @@ def test_dqn_teaches_a_language_model_to_choose(make_scenario: Callable[..., Sce
 def test_evaluation_is_greedy_and_training_explores(build: Any) -> None:
     algorithm = build(load_scenario("lewis", [*TINY, NETWORKS, "training.algorithm=dqn"]))
     log_probs = [
-        {turn.log_probs[0] for episode in algorithm.play(Task(tuple(range(8)), 3, explore=on)) for turn in episode.turns}
+        {
+            turn.log_probs[0]
+            for episode in algorithm.play(Task(tuple(range(8)), 3, explore=on))
+            for turn in episode.turns
+        }
         for on in (False, True)
     ]
     assert log_probs[0] == {0.0}
@@ -258,7 +265,9 @@ def test_two_env_runners_explore_as_none_does(ray_of_two: None, build: Any, poli
     found = []
     for runners in (0, 2):
         more = ["training.algorithm=vdn", f"training.q.explore={explore}", f"training.env_runners={runners}"]
-        algorithm = build(load_scenario("lewis", [*TINY, policies, "training.episodes=40", "training.q.buffer=200", *more]))
+        algorithm = build(
+            load_scenario("lewis", [*TINY, policies, "training.episodes=40", "training.q.buffer=200", *more])
+        )
         texts: list[list[str]] = []
         original = algorithm.play
 
@@ -298,7 +307,12 @@ def test_half_precision_that_overflows_is_refused(make_scenario: Callable[..., S
 
 @pytest.mark.parametrize(
     ("change", "named"),
-    [("tau=0", "q.tau"), ("epsilon=[2, 0]", "q.epsilon"), ("explore=greedy", "q.explore"), ("target=3", "target_every")],
+    [
+        ("tau=0", "q.tau"),
+        ("epsilon=[2, 0]", "q.epsilon"),
+        ("explore=greedy", "q.explore"),
+        ("target=3", "target_every"),
+    ],
 )
 def test_impossible_settings_are_named(change: str, named: str) -> None:
     with pytest.raises(ScenarioError, match=named):
