@@ -1,4 +1,4 @@
-"""Value-based learning against value iteration, a coordination game and QMIX's own two-step game; resumed, on actors."""
+"""Value-based learning against value iteration, a coordination game and the two-step game; resumed, on actors."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def learner_of(algorithm: MultiAgentPPO) -> QLearner:
 
 
 def test_dqn_has_the_values_of_value_iteration(build: Any) -> None:
-    """Forced moves are no turns, so that the discount is one a decision; all of it is recomputed here from the walls."""
+    """Forced moves are no turns, so that the discount is one a decision; the truth is computed from the walls."""
     gamma, env = 0.9, {"size": 3, "view": "full", "number": 3, "budget": 60}
     scenario = load_scenario(
         "maze",

@@ -31,7 +31,7 @@ def test_values_are_the_head_of_each_texts_last_state(policy: QLanguageModelPoli
     for row, (prompt, given) in enumerate(zip(prompts, options, strict=True)):
         for place, option in enumerate(given):
             state = policy.model.network.base_model(torch.tensor([[*prompt, *option]])).last_hidden_state[0, -1]
-            assert float(q[row, place]) == pytest.approx(float(policy.head(state)), abs=1e-5)
+            assert q[row, place].item() == pytest.approx(policy.head(state).item(), abs=1e-5)
     assert q[1, 2] == 0.0
 
 
