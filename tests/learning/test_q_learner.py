@@ -249,6 +249,7 @@ def test_what_is_exported_plays_as_the_live_policies_do(tmp_path: Path, policies
     assert one == two
 
 
+@pytest.mark.slow
 def test_a_run_is_evaluated_analyzed_and_reported(tmp_path: Path) -> None:
     scenario = load_scenario("lewis", [*TINY, NETWORKS, "training.algorithm=qmix"])
     run = experiment.run(scenario, tmp_path / "run")
