@@ -155,7 +155,7 @@ def two_step(algorithm: str, seed: int) -> Scenario:
             "policies={first: {kind: network}, second: {kind: network}}",
             *(f"seed={seed}", f"training.algorithm={algorithm}", "training.iterations=150", "training.episodes=32"),
             *("training.lr=0.0005", "training.critic.lr=0.0005", "training.gamma=0.99", "training.grad_clip=10"),
-            "training.q={epsilon: [1, 1], updates: 32, batch: 64, target_every: 100, buffer: 5000}",
+            "training.q={epsilon: [1, 1], updates: 32, batch: 64, target_every: 100, buffer: 5000, huber: 100}",
         ],
     )
 
