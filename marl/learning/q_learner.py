@@ -125,7 +125,7 @@ class QLearner(MultiAgentLearner):
             tensors["terminal"],
             gamma=config.scenario.training.gamma,
         )
-        loss = objectives.q_loss(total, targets, torch.ones_like(tensors["terminal"]))
+        loss = objectives.q_loss(total, targets, torch.ones_like(tensors["terminal"]), delta=self.settings.huber)
         self._log("td_loss", loss)
         self._log("q_values", total.mean())
         return checked(module_id, loss)
