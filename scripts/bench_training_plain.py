@@ -209,7 +209,9 @@ def data(algorithm: MultiAgentPPO, iteration: int) -> Data:
         steps = sum(episode.length for episode in episodes)
     made = columns()
     critic = {key: torch.as_tensor(value) for key, value in made.pop(CRITIC).items()}
-    outputs = {name: getattr(actor.network, "shape", {}).get("outputs", 0) for name, actor in algorithm.actors().items()}
+    outputs = {
+        name: getattr(actor.network, "shape", {}).get("outputs", 0) for name, actor in algorithm.actors().items()
+    }
     rng = stream(scenario.seed, "minibatches", iteration)
     orders = []
     for _ in range(training.epochs):
@@ -281,7 +283,9 @@ def measure(rounds: int) -> list[dict[str, Any]]:
         times = interleave({"ours": partial(ours, algorithm), "plain": plain.update}, draw, rounds)
         found: Ratio = ratio(times, "ours", "plain")
         algorithm.stop()
-        lines.append([case, f"{agreed['gradient_distance']:.0e} of {agreed['gradient_norm']:.2g}", f"{found} (<= {MOST})"])
+        lines.append(
+            [case, f"{agreed['gradient_distance']:.0e} of {agreed['gradient_norm']:.2g}", f"{found} (<= {MOST})"]
+        )
         results.append({"case": case, "agreement": agreed, "ratio": found, "bar": MOST, "cpu_seconds": times})
     header = ["one iteration after sampling", "gradients differ by", "CPU time, ours over plain torch"]
     table("(a) against a plain-torch PPO loop", header, lines)

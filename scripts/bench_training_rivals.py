@@ -144,7 +144,7 @@ def ours(algorithm: str, agents: int, seed: int) -> Curve:
 def doors_settings(algorithm: str, agents: int, seed: int) -> list[str]:
     """What turns a scenario into doors."""
     seats = ", ".join(f"walker_{number}: walker" for number in range(agents))
-    settings = {"iterations": 1000, "evaluate_every": 2000, "checkpoint_every": 2000, "action_entropy": "[0.0, 0.0]"}
+    settings = {"iterations": 1000, "evaluate_every": 2000, "checkpoint_every": 2000}
     settings |= {"algorithm": algorithm, "episodes": EPISODES, "group": GROUP}
     env = f"env={{entry: 'bench_training_rivals:Doors', kwargs: {{agents: {agents}}}}}"
     training = [f"training.{key}={value}" for key, value in settings.items()]
@@ -327,9 +327,7 @@ def over(theirs: Sequence[dict[str, Any]], mine: Sequence[dict[str, Any]]) -> Ra
     """Their CPU time to the target over ours, seed by seed; a rival that never got there counts with all it had."""
     if any(row["reached"] is None for row in mine):
         return None
-    values = [
-        (a["reached"] or a["curve"][-1][0]) / b["reached"] for a, b in zip(theirs, mine, strict=True)
-    ]
+    values = [(a["reached"] or a["curve"][-1][0]) / b["reached"] for a, b in zip(theirs, mine, strict=True)]
     return Ratio(statistics.median(values), min(values), max(values))
 
 

@@ -143,8 +143,6 @@ def measure(rounds: int) -> list[dict[str, Any]]:
     found: dict[str, Ratio] = {
         name: ratio(times, best, name, turns[name] / turns[best]) for name in ("Episodes", "arrays")
     }
-    lines = [
-        [name, f"{rates[name]:,.0f}", f"{found[name]} (>= {LEAST:g})" if name in found else ""] for name in ways
-    ]
+    lines = [[name, f"{rates[name]:,.0f}", f"{found[name]} (>= {LEAST:g})" if name in found else ""] for name in ways]
     table("(b) sampling", ["way", "agent turns a CPU second", f"times those of {best}"], lines)
     return [{"rates": rates, "ratios": found, "over": best, "bar": LEAST, "turns": turns, "cpu_seconds": times}]

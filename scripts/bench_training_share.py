@@ -1,32 +1,28 @@
 """Where training's wall time goes: the share outside model forward, backward and optimizer.
 
-    python scripts/bench_training.py [SCENARIO] [--iterations 12] [--repeats 3] [--json FILE]
-
-Trains the scenario as `marl train` does, on one torch thread, and times the calls of every network's forward (the
-language models' inner networks and output embeddings, the critic), of backward, and of the optimizers' steps. All the
-rest is overhead: environments, channel, prompts, tokenizing, sampling, batching, advantages, losses, RLlib, records.
-The first iteration of each repeat is left out as warm-up. Shares are of wall time, so that a busy machine hardly moves
-them. Evaluation and checkpoints are off: they are not training.
+Trains a scenario as `marl train` does, on one torch thread, and times the calls of every network's forward (the
+language models' inner networks and output embeddings, small networks, the critic), of backward, and of the optimizers'
+steps. All the rest is overhead: environments, channel, prompts, tokenizing, sampling, batching, advantages, losses,
+RLlib, records. The first iteration of each run is left out as warm-up. Shares are of wall time, so that a busy machine
+hardly moves them. Evaluation and checkpoints are off: they are not training.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
+from bench_timing import Ratio, table
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
-from marl.learning.batch import CRITIC
 from marl.learning.trainer import Trainer
+from marl.policies import NetworkPolicy
 from marl.scenario import load_scenario
 from marl.store import RunDirectory
 
@@ -64,9 +60,12 @@ def watched(trainer: Trainer) -> Iterator[Stopwatch]:
     watch = Stopwatch()
     modules: list[torch.nn.Module] = []
     for actor in trainer.algorithm.actors().values():
-        modules += [actor.network.base_model, actor.network.get_output_embeddings()]
-    critic = trainer.algorithm.learner.module[CRITIC].unwrapped()
-    modules += [critic.messages, critic.trunk, critic.head]
+        network = actor.policy.network if isinstance(actor.policy, NetworkPolicy) else actor.policy.model.network
+        whole = isinstance(actor.policy, NetworkPolicy)
+        modules += [network] if whole else [network.base_model, network.get_output_embeddings()]
+    critic = trainer.algorithm.learner.critic
+    if critic is not None:
+        modules += [part for part in (critic.messages, critic.vector, critic.trunk, critic.head) if part is not None]
     handles: list[Any] = []
     for module in modules:
         handles.append(module.register_forward_pre_hook(watch.enter))
@@ -89,7 +88,7 @@ def watched(trainer: Trainer) -> Iterator[Stopwatch]:
             handle.remove()
 
 
-def measure(name: str, iterations: int, seed: int) -> dict[str, float]:
+def shares_of(name: str, iterations: int, seed: int) -> dict[str, float]:
     """Shares of wall time over `iterations` after one of warm-up, seconds and turns a second."""
     never = iterations + 2
     settings = {"iterations": never, "evaluate_every": never, "checkpoint_every": never}
@@ -109,25 +108,14 @@ def measure(name: str, iterations: int, seed: int) -> dict[str, float]:
     return {**shares, "outside": 1.0 - sum(shares.values()), "seconds": wall, "turns_per_second": turns / wall}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scenario", nargs="?", default="scout_hunt")
-    parser.add_argument("--iterations", type=int, default=12)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
-    rows = [measure(arguments.scenario, arguments.iterations, seed) for seed in range(arguments.repeats)]
-    print(f"{arguments.scenario}: {arguments.repeats} runs of {arguments.iterations} iterations, share of wall time")
-    summary = {}
+def measure(name: str, iterations: int, repeats: int) -> list[dict[str, Any]]:
+    """Train `repeats` times, and print the table."""
+    runs = [shares_of(name, iterations, seed) for seed in range(repeats)]
+    ratios = {}
     for key in (*PARTS, "outside"):
-        values = [row[key] for row in rows]
-        summary[key] = {"median": statistics.median(values), "low": min(values), "high": max(values)}
-        print(f"  {key:<10} {summary[key]['median']:6.1%}   ({min(values):.1%} to {max(values):.1%})")
-    if arguments.json:
-        arguments.json.write_text(
-            json.dumps({"scenario": arguments.scenario, "shares": summary, "runs": rows}, indent=1)
-        )
-
-
-if __name__ == "__main__":
-    main()
+        values = [run[key] for run in runs]
+        ratios[key] = Ratio(statistics.median(values), min(values), max(values))
+    lines = [[key, str(found)] for key, found in ratios.items()]
+    title = f"share of wall time, {name}: {repeats} runs of {iterations} iterations"
+    table(title, ["part", "median [lowest, highest]"], lines)
+    return [{"scenario": name, "shares": ratios, "runs": runs}]
