@@ -26,7 +26,7 @@ from marl.scenario import load_scenario
 
 LEAST = 1.7
 MODEL = {"width": 384, "layers": 6, "heads": 6, "inner": 1024}
-EPISODES = 128
+EPISODES = 64
 SETTINGS = [f"training.episodes={EPISODES}", "training.epochs=1", "training.minibatches=1"]
 
 
