@@ -1,132 +1,45 @@
-"""Where training's wall time goes: the share outside model forward, backward and optimizer.
+"""What training costs: beside plain torch, stock RLlib, TRL and CoMLRL, with env runners, and where its time goes.
 
-    python scripts/bench_training.py [SCENARIO] [--iterations 12] [--repeats 3] [--json FILE]
+    python scripts/bench_training.py [--only plain sampling rivals runners share] [--rounds 7] [--seeds 3] [--json FILE]
 
-Trains the scenario as `marl train` does, on one torch thread, and times the calls of every network's forward (the
-language models' inner networks and output embeddings, the critic), of backward, and of the optimizers' steps. All the
-rest is overhead: environments, channel, prompts, tokenizing, sampling, batching, advantages, losses, RLlib, records.
-The first iteration of each repeat is left out as warm-up. Shares are of wall time, so that a busy machine hardly moves
-them. Evaluation and checkpoints are off: they are not training.
+| part | question | bar | module |
+|---|---|---|---|
+| `plain` | CPU time of an iteration after sampling, over a plain-torch PPO loop's | <= 1.3 | bench_training_plain |
+| `sampling` | agent turns a CPU second, times stock RLlib's `MultiAgentEnvRunner`'s | >= 3 | bench_training_sampling |
+| `rivals` | CPU time to a target reward: TRL's and CoMLRL's over ours | >= 3 | bench_training_rivals |
+| `runners` | turns a second with two env runners, times those with none | >= 1.7 | bench_training_runners |
+| `share` | share of an iteration outside forward, backward, optimizer | none | bench_training_share |
+
+Each module's docstring says what is compared and all that differs; answers are compared before anything is timed.
+Ratios are medians over rounds (seeds, for `rivals`) with the lowest and the highest in brackets. Every process has one
+torch thread. All but `runners` measure CPU time or shares, which a busy machine hardly moves; `runners` needs two free
+cores. `sampling` needs the extra `mpe`, `rivals` the extra `bench`: pip install "parley-marl[mpe,bench]".
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import statistics
-import tempfile
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
-import torch
-from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+from bench_timing import arguments, write
 
-from marl.learning.batch import CRITIC
-from marl.learning.trainer import Trainer
-from marl.scenario import load_scenario
-from marl.store import RunDirectory
-
-PARTS = ("forward", "backward", "optimizer")
-
-
-class Stopwatch:
-    """Seconds spent in each part; a part inside another is counted once, in the outer one."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = defaultdict(float)
-        self._depth = 0
-        self._start = 0.0
-
-    def enter(self, *_: Any) -> None:
-        """A timed call begins."""
-        if self._depth == 0:
-            self._start = time.perf_counter()
-        self._depth += 1
-
-    def leave(self, part: str) -> None:
-        """A timed call of `part` ends."""
-        self._depth -= 1
-        if self._depth == 0:
-            self.seconds[part] += time.perf_counter() - self._start
-
-    def leaver(self, part: str) -> Callable[..., None]:
-        """`leave` as a hook."""
-        return lambda *_: self.leave(part)
-
-
-@contextmanager
-def watched(trainer: Trainer) -> Iterator[Stopwatch]:
-    """Time every forward, backward and optimizer step of `trainer` while the body runs."""
-    watch = Stopwatch()
-    modules: list[torch.nn.Module] = []
-    for actor in trainer.algorithm.actors().values():
-        modules += [actor.network.base_model, actor.network.get_output_embeddings()]
-    critic = trainer.algorithm.learner.module[CRITIC].unwrapped()
-    modules += [critic.messages, critic.trunk, critic.head]
-    handles: list[Any] = []
-    for module in modules:
-        handles.append(module.register_forward_pre_hook(watch.enter))
-        handles.append(module.register_forward_hook(watch.leaver("forward")))
-    handles.append(register_optimizer_step_pre_hook(watch.enter))
-    handles.append(register_optimizer_step_post_hook(watch.leaver("optimizer")))
-    backward = torch.Tensor.backward
-
-    def timed_backward(self: torch.Tensor, *arguments: Any, **options: Any) -> None:
-        watch.enter()
-        backward(self, *arguments, **options)
-        watch.leave("backward")
-
-    torch.Tensor.backward = timed_backward  # type: ignore[method-assign]
-    try:
-        yield watch
-    finally:
-        torch.Tensor.backward = backward  # type: ignore[method-assign]
-        for handle in handles:
-            handle.remove()
-
-
-def measure(name: str, iterations: int, seed: int) -> dict[str, float]:
-    """Shares of wall time over `iterations` after one of warm-up, seconds and turns a second."""
-    never = iterations + 2
-    settings = {"iterations": never, "evaluate_every": never, "checkpoint_every": never}
-    scenario = load_scenario(name, [f"seed={seed}", *(f"training.{key}={value}" for key, value in settings.items())])
-    with tempfile.TemporaryDirectory() as folder:
-        RunDirectory.create(folder, scenario)
-        with Trainer(scenario, folder) as trainer:
-            trainer.iterate()
-            turns = trainer.algorithm.turns
-            with watched(trainer) as watch:
-                start = time.perf_counter()
-                for _ in range(iterations):
-                    trainer.iterate()
-                wall = time.perf_counter() - start
-            shares = {part: watch.seconds[part] / wall for part in PARTS}
-            turns = trainer.algorithm.turns - turns
-    return {**shares, "outside": 1.0 - sum(shares.values()), "seconds": wall, "turns_per_second": turns / wall}
+PARTS = ("plain", "sampling", "rivals", "runners", "share")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scenario", nargs="?", default="scout_hunt")
-    parser.add_argument("--iterations", type=int, default=12)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
-    rows = [measure(arguments.scenario, arguments.iterations, seed) for seed in range(arguments.repeats)]
-    print(f"{arguments.scenario}: {arguments.repeats} runs of {arguments.iterations} iterations, share of wall time")
-    summary = {}
-    for key in (*PARTS, "outside"):
-        values = [row[key] for row in rows]
-        summary[key] = {"median": statistics.median(values), "low": min(values), "high": max(values)}
-        print(f"  {key:<10} {summary[key]['median']:6.1%}   ({min(values):.1%} to {max(values):.1%})")
-    if arguments.json:
-        arguments.json.write_text(
-            json.dumps({"scenario": arguments.scenario, "shares": summary, "runs": rows}, indent=1)
-        )
+    parser = arguments(__doc__)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--seeds", type=int, default=3, help="of `rivals`, and runs of `share` (3)")
+    parser.add_argument("--scenario", default="scout_hunt", help="of `share`")
+    parser.add_argument("--iterations", type=int, default=12, help="of a run of `share` (12)")
+    given = parser.parse_args()
+    results: dict[str, list[dict[str, Any]]] = {}
+    for part in given.only:
+        measure: Callable[..., list[dict[str, Any]]] = import_module(f"bench_training_{part}").measure
+        counts = {"rivals": (given.seeds,), "share": (given.scenario, given.iterations, given.seeds)}
+        results[part] = measure(*counts.get(part, (given.rounds,)))
+        write(given.json, results)
 
 
 if __name__ == "__main__":

@@ -313,6 +313,17 @@ class PolicyGradientLearner(MultiAgentLearner):
                 loss = loss - objectives.scheduled(ends, self._iteration, training.iterations) * share * spread
         return checked(name, loss)
 
+    def postprocess_gradients_for_module(
+        self, *, module_id: str, config: AlgorithmConfig | None = None, module_gradients_dict: dict[Any, Tensor]
+    ) -> dict[Any, Tensor]:
+        """Clip. A module that this step leaves alone has nothing to clip, and no norm of 0 to report."""
+        if not module_gradients_dict:
+            return {}
+        clipped: dict[Any, Tensor] = super().postprocess_gradients_for_module(
+            module_id=module_id, config=config, module_gradients_dict=module_gradients_dict
+        )
+        return clipped
+
     def apply_gradients(self, gradients_dict: dict[Any, Tensor]) -> None:
         """Note that a step was made, so that ratios are those of another policy from now on."""
         super().apply_gradients(gradients_dict)

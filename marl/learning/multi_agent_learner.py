@@ -63,12 +63,12 @@ class MultiAgentLearner(TorchLearner):
 
     def apply_gradients(self, gradients_dict: dict[Any, Tensor]) -> None:
         """Step the optimizers that have gradients. A gradient that is not finite raises: none is replaced by zero."""
+        sums = {parameter: gradient.sum() for parameter, gradient in gradients_dict.items()}
+        # A sum is finite only where all its terms are; looked at together, they make the device wait once.
+        if sums and not bool(torch.stack(list(sums.values())).isfinite().all()):
+            shape = next(tuple(parameter.shape) for parameter, total in sums.items() if not torch.isfinite(total))
+            raise LearningError(f"a gradient of shape {shape} is not finite; lower training.lr or look at the rewards")
         for parameter, gradient in gradients_dict.items():
-            if not torch.isfinite(gradient).all():
-                raise LearningError(
-                    f"a gradient of shape {tuple(gradient.shape)} is not finite; "
-                    "lower training.lr or look at the rewards"
-                )
             parameter.grad = gradient
         for optimizer in self._named_optimizers.values():
             optimizer.step()
