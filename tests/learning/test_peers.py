@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-import torch.distributed as dist
 import torch.multiprocessing as mp
+from peer_work import learn
 
-from marl.errors import LearningError
 from marl.learning.peers import Peers
 
 
@@ -30,43 +28,8 @@ def test_alone_nothing_is_added_and_errors_are_the_work_s_own() -> None:
         Peers().gathered(lambda: 1 // 0)
 
 
-def _work(rank: int, folder: str) -> None:
-    """One of two learners; what it found is left in `folder`."""
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
-    peers = Peers.joined(2)
-    found: dict[str, Any] = {"peers": (peers.rank, peers.count)}
-    model = torch.nn.Linear(1, 1, bias=False)
-    with torch.no_grad():
-        model.weight.fill_(3.0 + rank)
-    peers.align(model)
-    found["aligned"] = float(model.weight)
-    both, second, none = (torch.nn.Parameter(torch.tensor([1.0])) for _ in range(3))
-
-    def add() -> None:
-        both.grad = torch.tensor([1.0 + rank])
-        if rank == 1:
-            second.grad = torch.tensor([5.0])
-
-    peers.add_up([both, second, none], add)
-    found["sums"] = [None if p.grad is None else p.grad.tolist() for p in (both, second, none)]
-    found["gathered"] = peers.gathered(lambda: rank * 10)
-    try:
-        peers.gathered(lambda: _fail_on(rank))
-    except LearningError as error:
-        found["error"] = str(error)
-    torch.save(found, Path(folder) / f"{rank}.pt")
-    dist.destroy_process_group()
-
-
-def _fail_on(rank: int) -> int:
-    if rank == 1:
-        raise LearningError("the second learner has no luck")
-    return rank
-
-
 def test_two_learners_have_the_same_sums_and_the_same_errors(tmp_path: Path) -> None:
-    mp.spawn(_work, args=(str(tmp_path),), nprocs=2)
+    mp.spawn(learn, args=(str(tmp_path),), nprocs=2)
     for rank in range(2):
         found = torch.load(tmp_path / f"{rank}.pt")
         assert found == {
