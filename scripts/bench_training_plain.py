@@ -23,10 +23,10 @@ from torch.nn.functional import pad
 from torch.nn.utils import clip_grad_norm_
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from marl.learning.algorithm import MultiAgentPPO
+from marl.learning.algorithm import MultiAgentAlgorithm
 from marl.learning.array_batch import array_columns
 from marl.learning.batch import CRITIC, column_batch
-from marl.learning.config import PPOConfig
+from marl.learning.config import MultiAgentConfig
 from marl.learning.features import Columns
 from marl.learning.learner import ITERATION
 from marl.learning.seating import learning_policies
@@ -56,7 +56,7 @@ CASES = {
 class PlainPPO:
     """Copies of an algorithm's networks, and `update`."""
 
-    def __init__(self, algorithm: MultiAgentPPO) -> None:
+    def __init__(self, algorithm: MultiAgentAlgorithm) -> None:
         self.training = algorithm.config.scenario.training
         self.actors = {name: copy.deepcopy(actor.network) for name, actor in algorithm.actors().items()}
         self.critic = copy.deepcopy(algorithm.learner.critic)
@@ -64,7 +64,7 @@ class PlainPPO:
         self.adams = {name: torch.optim.Adam(net.parameters(), lr=lr) for name, net in self.actors.items()}
         self.critic_adam = torch.optim.Adam(self.critic.parameters(), lr=critic_lr)
 
-    def follow(self, algorithm: MultiAgentPPO) -> None:
+    def follow(self, algorithm: MultiAgentAlgorithm) -> None:
         """Take the algorithm's weights as they are now."""
         for name, actor in algorithm.actors().items():
             self.actors[name].load_state_dict(actor.network.state_dict())
@@ -194,7 +194,7 @@ def tensors(columns: Columns, outputs: int) -> Rows:
     }
 
 
-def data(algorithm: MultiAgentPPO, iteration: int) -> Data:
+def data(algorithm: MultiAgentAlgorithm, iteration: int) -> Data:
     """Sample with the weights as they are, and make everything that the loop wants ready-made."""
     scenario, layout = algorithm.config.scenario, algorithm.config.layout
     training, learning = scenario.training, learning_policies(scenario)
@@ -222,8 +222,8 @@ def data(algorithm: MultiAgentPPO, iteration: int) -> Data:
     return Data(iteration, columns, steps, critic, rows, orders)
 
 
-def ours(algorithm: MultiAgentPPO, given: Data) -> None:
-    """What `MultiAgentPPO.training_step` does after sampling."""
+def ours(algorithm: MultiAgentAlgorithm, given: Data) -> None:
+    """What `MultiAgentAlgorithm.training_step` does after sampling."""
     parts = {name: SampleBatch(own) for name, own in given.columns().items()}
     batch = MultiAgentBatch(parts, env_steps=given.env_steps)
     results = algorithm.learner_group.update(batch=batch, timesteps={ITERATION: given.iteration})
@@ -248,7 +248,7 @@ def first_gradients(update: Callable[[], None]) -> dict[int, Tensor]:
     return found
 
 
-def check(what: str, algorithm: MultiAgentPPO, plain: PlainPPO, given: Data) -> dict[str, float]:
+def check(what: str, algorithm: MultiAgentAlgorithm, plain: PlainPPO, given: Data) -> dict[str, float]:
     """Stop unless both give the same first gradients; how far the weights are apart after the iteration."""
     mine = first_gradients(lambda: ours(algorithm, given))
     theirs = first_gradients(lambda: plain.update(given))
@@ -272,7 +272,7 @@ def measure(rounds: int) -> list[dict[str, Any]]:
     lines, results = [], []
     for case, (name, settings) in CASES.items():
         scenario = load_scenario(name, ["training.iterations=1", *settings])
-        algorithm = MultiAgentPPO(PPOConfig.for_scenario(scenario))
+        algorithm = MultiAgentAlgorithm(MultiAgentConfig.for_scenario(scenario))
         plain = PlainPPO(algorithm)
         agreed = check(case, algorithm, plain, data(algorithm, 0))
 

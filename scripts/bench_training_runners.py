@@ -18,8 +18,8 @@ import torch
 from bench_timing import Ratio, llama, parameters, table
 from transformers import LlamaForCausalLM
 
-from marl.learning.algorithm import MultiAgentPPO
-from marl.learning.config import PPOConfig
+from marl.learning.algorithm import MultiAgentAlgorithm
+from marl.learning.config import MultiAgentConfig
 from marl.learning.task import Task
 from marl.models import LanguageModel
 from marl.scenario import load_scenario
@@ -42,15 +42,17 @@ def save_model(folder: Path) -> int:
     return parameters(network)
 
 
-def algorithm(folder: Path, runners: int) -> MultiAgentPPO:
+def algorithm(folder: Path, runners: int) -> MultiAgentAlgorithm:
     """The algorithm with so many env runners."""
     model = f"policies.hunter.model={folder}"
-    return MultiAgentPPO(
-        PPOConfig.for_scenario(load_scenario("scout_hunt", [model, f"training.env_runners={runners}", *SETTINGS]))
+    return MultiAgentAlgorithm(
+        MultiAgentConfig.for_scenario(
+            load_scenario("scout_hunt", [model, f"training.env_runners={runners}", *SETTINGS])
+        )
     )
 
 
-def timed(trained: MultiAgentPPO, number: int) -> dict[str, float]:
+def timed(trained: MultiAgentAlgorithm, number: int) -> dict[str, float]:
     """Turns a second of sampling alone and of an iteration."""
     start = time.perf_counter()
     episodes = trained.play(Task(tuple(range(number * EPISODES, (number + 1) * EPISODES)), 11))

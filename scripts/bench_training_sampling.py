@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from bench_timing import Ratio, check_equal, interleave, rate, ratio, table
-from ray.rllib.algorithms.ppo import PPOConfig as RLlibPPOConfig
+from ray.rllib.algorithms.ppo import MultiAgentConfig as RLlibPPOConfig
 from ray.rllib.core.columns import Columns
 from ray.rllib.core.rl_module import MultiRLModuleSpec, RLModuleSpec
 from ray.rllib.core.rl_module.torch import TorchRLModule
@@ -27,10 +27,10 @@ from ray.rllib.env.wrappers.pettingzoo_env import ParallelPettingZooEnv
 from ray.tune.registry import register_env
 
 from envs.speaker_listener import parallel_env
-from marl.learning.algorithm import MultiAgentPPO
+from marl.learning.algorithm import MultiAgentAlgorithm
 from marl.learning.array_batch import array_columns
 from marl.learning.array_sampling import ArrayPlay
-from marl.learning.config import PPOConfig
+from marl.learning.config import MultiAgentConfig
 from marl.learning.seating import learning_policies
 from marl.learning.task import GROUP, Task
 from marl.scenario import load_scenario
@@ -116,7 +116,7 @@ def measure(rounds: int) -> list[dict[str, Any]]:
     """Check all ways, time them, and print the table."""
     logging.getLogger("ray").setLevel(logging.ERROR)
     scenario = load_scenario(ENV, SETTINGS)
-    algorithm = MultiAgentPPO(PPOConfig.for_scenario(scenario))
+    algorithm = MultiAgentAlgorithm(MultiAgentConfig.for_scenario(scenario))
     networks = {agent: algorithm.actors()[name].network for agent, name in scenario.seats.items()}
     sampler = algorithm._arrays
     assert sampler is not None

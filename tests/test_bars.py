@@ -61,7 +61,7 @@ def test_scout_hunt_learns_to_talk_and_the_messages_cause_it(tmp_path: Path) -> 
     assert all(row["differences"]["normal-scrambled"]["low"] > 0 for row in rows)
     assert all(row["arms"]["untrained"]["mean"] < 7.0 for row in rows), "the pretrained model must not solve it already"
     for run in runs:
-        assert run.metrics()[1]["first_ratio_deviation"] < 1e-5
+        assert run.metrics()[1]["losses/first_ratio_deviation"] < 1e-5
 
 
 def test_lewis_finds_a_convention(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""Training: MAPPO and IPPO on RLlib's new API stack. The only package that imports ray."""
+"""Training: multi-agent algorithms on RLlib's new API stack. The only package that imports ray."""

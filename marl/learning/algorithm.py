@@ -17,7 +17,7 @@ from marl.learning.actor import ActorModule
 from marl.learning.array_batch import array_columns
 from marl.learning.array_sampling import ArraySampler, metrics, plays_as_arrays, turns
 from marl.learning.cluster import ensure_ray
-from marl.learning.config import PPOConfig
+from marl.learning.config import MultiAgentConfig
 from marl.learning.dispatch import play_on
 from marl.learning.features import Columns
 from marl.learning.league import leagues_of, stored
@@ -46,7 +46,7 @@ class Sample:
     tokens: int = 0
 
 
-class MultiAgentPPO(Algorithm):
+class MultiAgentAlgorithm(Algorithm):
     """Multi-agent learning over turns, by policy gradients or by Q values, for language models and small networks.
 
     Everything runs in this process unless there are env runners or learners.
@@ -54,14 +54,14 @@ class MultiAgentPPO(Algorithm):
     `rounds` counts finished iterations, `env_steps`, `turns` and `tokens` what was sampled in all of them.
     """
 
-    config: PPOConfig
+    config: MultiAgentConfig
 
     @classmethod
-    def get_default_config(cls) -> PPOConfig:
-        """An empty PPOConfig; `PPOConfig.for_scenario` makes a complete one."""
-        return PPOConfig(algo_class=cls)
+    def get_default_config(cls) -> MultiAgentConfig:
+        """An empty MultiAgentConfig; `MultiAgentConfig.for_scenario` makes a complete one."""
+        return MultiAgentConfig(algo_class=cls)
 
-    def setup(self, config: PPOConfig) -> None:
+    def setup(self, config: MultiAgentConfig) -> None:
         """Build the Learner, then the env runners: actors on Ray, or one here that shares the Learner's weights."""
         if config.num_env_runners or config.num_learners:
             ensure_ray(config.num_env_runners + config.num_learners)

@@ -31,16 +31,16 @@ _NO_SPACE: gym.Space = gym.spaces.Discrete(1)
 """Prompts and replies are ragged token ids; RLlib asks for spaces and never looks at them on this path."""
 
 
-class PPOConfig(AlgorithmConfig):
+class MultiAgentConfig(AlgorithmConfig):
     """Settings come from `scenario.training`; nothing is set twice. Make it with `for_scenario`."""
 
     scenario: Scenario
     layout: CriticLayout
 
     @classmethod
-    def for_scenario(cls, scenario: Scenario) -> PPOConfig:
+    def for_scenario(cls, scenario: Scenario) -> MultiAgentConfig:
         """The config that trains `scenario`. Raises LearningError for a policy with the critic's name."""
-        from marl.learning.algorithm import MultiAgentPPO
+        from marl.learning.algorithm import MultiAgentAlgorithm
         from marl.learning.learner import PolicyGradientLearner
         from marl.learning.runner import EpisodeRunner
 
@@ -50,7 +50,7 @@ class PPOConfig(AlgorithmConfig):
         for name in ("ray", "ray.rllib"):
             logging.getLogger(name).setLevel(logging.ERROR)
         chosen = preset(scenario.training.algorithm)
-        config = cls(algo_class=MultiAgentPPO)
+        config = cls(algo_class=MultiAgentAlgorithm)
         config.scenario = scenario
         config.layout = critic_layout(scenario)
         config.framework("torch")
@@ -75,7 +75,7 @@ class PPOConfig(AlgorithmConfig):
 
     @property
     def is_online(self) -> bool:
-        """False: RLlib's own sampling would start Ray even for no runner at all. `MultiAgentPPO` brings its own."""
+        """False: RLlib's own sampling would start Ray for no runner at all. `MultiAgentAlgorithm` has its own."""
         return False
 
     def get_multi_rl_module_spec(self, *, inference_only: bool = False, **_: Any) -> MultiRLModuleSpec:

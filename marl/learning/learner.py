@@ -294,7 +294,7 @@ class PolicyGradientLearner(MultiAgentLearner):
             self._log("approx_kl", objectives.approximate_kl(new, old, mask), shares.turns)
             if self.preset.surrogate == "ppo":
                 clipped = objectives.clip_fraction(new, old, mask, clip=training.clip, credit=training.credit)
-                self._log("clip_fraction", clipped, shares.turns)
+                self._log("clipfrac", clipped, shares.turns)
         if not self._stepped:
             self._first_deviation = max(self._first_deviation, float(deviation))
         self._log("policy_loss", surrogate, shares.turns)
@@ -351,9 +351,9 @@ class PolicyGradientLearner(MultiAgentLearner):
             self.scaler.load_state_dict(state[LOSS_SCALE])
 
     def report(self) -> dict[str, float]:
-        """Means over the last update's minibatches: losses/* and first_ratio_deviation."""
+        """Means over the last update's minibatches: losses/*, and how far its first one was from a ratio of 1."""
         row = super().report()
-        row["first_ratio_deviation"] = self._first_deviation
+        row["losses/first_ratio_deviation"] = self._first_deviation
         return row
 
 

@@ -12,7 +12,7 @@ from ray.rllib.core import COMPONENT_RL_MODULE
 from marl.errors import LearningError
 from marl.learning.actor import ActorModule
 from marl.learning.checkpoint import best_checkpoint
-from marl.learning.config import PPOConfig
+from marl.learning.config import MultiAgentConfig
 from marl.learning.league import Bench, League, leagues_of
 from marl.learning.seating import seat
 from marl.policies import Policy
@@ -22,7 +22,7 @@ from marl.store import RunDirectory, write_atomically
 
 
 def live_policies(
-    config: PPOConfig, actors: Mapping[str, ActorModule], leagues: Mapping[str, League]
+    config: MultiAgentConfig, actors: Mapping[str, ActorModule], leagues: Mapping[str, League]
 ) -> dict[str, Policy]:
     """Every seated policy by name; the learning ones share their weights with `actors`."""
     policies = seat(config.scenario, {name: actor.policy for name, actor in actors.items()})
@@ -35,7 +35,7 @@ def best_policies(run: RunDirectory) -> dict[str, Policy]:
 
     Raises LearningError where no checkpoint is marked as the best, or it is not whole or of other modules.
     """
-    config, state = PPOConfig.for_scenario(run.scenario()), best_checkpoint(run.path / "checkpoints")
+    config, state = MultiAgentConfig.for_scenario(run.scenario()), best_checkpoint(run.path / "checkpoints")
     actors = dict(config.get_multi_rl_module_spec(inference_only=True).build().items())
     leagues = leagues_of(run.scenario())
     try:

@@ -13,9 +13,9 @@ import torch
 
 from marl.channel import messages_by_sender
 from marl.errors import LearningError
-from marl.learning.algorithm import MultiAgentPPO
+from marl.learning.algorithm import MultiAgentAlgorithm
 from marl.learning.checkpoint import Best, checkpoints, mark_best, newest_checkpoint, save_checkpoint
-from marl.learning.config import PPOConfig
+from marl.learning.config import MultiAgentConfig
 from marl.learning.curves import Curves
 from marl.learning.exact import ExactMeasure
 from marl.learning.interrupt import DeferredInterrupt
@@ -46,7 +46,7 @@ class Trainer:
         torch.set_num_threads(1)
         self.scenario = scenario
         self.store = RunDirectory(run_directory)
-        self.algorithm = MultiAgentPPO(PPOConfig.for_scenario(scenario))
+        self.algorithm = MultiAgentAlgorithm(MultiAgentConfig.for_scenario(scenario))
         self._elapsed = 0.0
         self._saved: tuple[int, Path] | None = None
         self._rules = StopRules(scenario.training.stop)

@@ -115,7 +115,11 @@ def _turns(metrics: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _ratio(metrics: Sequence[Mapping[str, Any]]) -> str:
-    off = [row["first_ratio_deviation"] for row in metrics if formats.is_number(row.get("first_ratio_deviation"))]
+    off = [
+        row["losses/first_ratio_deviation"]
+        for row in metrics
+        if formats.is_number(row.get("losses/first_ratio_deviation"))
+    ]
     return f"1 within {max(off):.0e} in every iteration" if off else ""
 
 

@@ -13,7 +13,7 @@ from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
 
 from marl.learning.actor import ActorModule, recorded
 from marl.learning.batch import CRITIC, column_batch, turn_columns
-from marl.learning.config import PPOConfig
+from marl.learning.config import MultiAgentConfig
 from marl.learning.features import Columns, critic_layout
 from marl.learning.language_actor import LanguageModelActor
 from marl.learning.network_actor import NetworkActor
@@ -34,7 +34,7 @@ def lewis(sender: str, receiver: str) -> Scenario:
 def played(request: pytest.FixtureRequest) -> tuple[ActorModule[Any], Columns]:
     """The sender's actor, whose weights prefer something, and its columns of some episodes."""
     scenario = lewis(request.param, request.param)
-    specs: MultiRLModuleSpec = PPOConfig.for_scenario(scenario).get_multi_rl_module_spec()
+    specs: MultiRLModuleSpec = MultiAgentConfig.for_scenario(scenario).get_multi_rl_module_spec()
     actors = {name: module for name, module in specs.build().items() if name != CRITIC}
     actor = actors["sender"]
     assert type(actor) is KINDS[request.param]

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from marl.errors import LearningError
-from marl.learning.algorithm import MultiAgentPPO
+from marl.learning.algorithm import MultiAgentAlgorithm
 from marl.learning.batch import CRITIC, column_batch
-from marl.learning.config import PPOConfig
+from marl.learning.config import MultiAgentConfig
 from marl.learning.features import critic_layout
 from marl.learning.metrics import episode_metrics
 from marl.learning.task import Task
@@ -18,11 +18,11 @@ from marl.types import ParseFailure
 
 
 @pytest.fixture
-def build() -> Iterator[Callable[[Scenario], MultiAgentPPO]]:
-    made: list[MultiAgentPPO] = []
+def build() -> Iterator[Callable[[Scenario], MultiAgentAlgorithm]]:
+    made: list[MultiAgentAlgorithm] = []
 
-    def make(scenario: Scenario) -> MultiAgentPPO:
-        made.append(MultiAgentPPO(PPOConfig.for_scenario(scenario)))
+    def make(scenario: Scenario) -> MultiAgentAlgorithm:
+        made.append(MultiAgentAlgorithm(MultiAgentConfig.for_scenario(scenario)))
         return made[-1]
 
     yield make
@@ -31,7 +31,9 @@ def build() -> Iterator[Callable[[Scenario], MultiAgentPPO]]:
 
 
 def test_one_iteration_in_this_process_starts_no_ray_and_leaves_no_folder(
-    make_scenario: Callable[..., Scenario], build: Callable[[Scenario], MultiAgentPPO], monkeypatch: pytest.MonkeyPatch
+    make_scenario: Callable[..., Scenario],
+    build: Callable[[Scenario], MultiAgentAlgorithm],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import ray
 
@@ -54,7 +56,9 @@ def test_one_iteration_in_this_process_starts_no_ray_and_leaves_no_folder(
 
 
 def test_each_iteration_plays_new_episodes(
-    make_scenario: Callable[..., Scenario], build: Callable[[Scenario], MultiAgentPPO], monkeypatch: pytest.MonkeyPatch
+    make_scenario: Callable[..., Scenario],
+    build: Callable[[Scenario], MultiAgentAlgorithm],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     algorithm = build(make_scenario())
     tasks: list[Task] = []
@@ -67,7 +71,7 @@ def test_each_iteration_plays_new_episodes(
 
 
 def test_the_local_runner_plays_with_the_learners_own_weights(
-    make_scenario: Callable[..., Scenario], build: Callable[[Scenario], MultiAgentPPO]
+    make_scenario: Callable[..., Scenario], build: Callable[[Scenario], MultiAgentAlgorithm]
 ) -> None:
     algorithm = build(make_scenario())
     assert algorithm._here is not None
@@ -76,7 +80,7 @@ def test_the_local_runner_plays_with_the_learners_own_weights(
 
 
 def test_failed_episodes_are_counted_and_left_out(
-    make_scenario: Callable[..., Scenario], build: Callable[[Scenario], MultiAgentPPO]
+    make_scenario: Callable[..., Scenario], build: Callable[[Scenario], MultiAgentAlgorithm]
 ) -> None:
     algorithm = build(make_scenario(fault="raise", training={"episodes": 12}))
     algorithm.train()
@@ -87,7 +91,7 @@ def test_failed_episodes_are_counted_and_left_out(
 
 
 def test_a_reward_that_is_not_a_number_stops_training(
-    make_scenario: Callable[..., Scenario], build: Callable[[Scenario], MultiAgentPPO]
+    make_scenario: Callable[..., Scenario], build: Callable[[Scenario], MultiAgentAlgorithm]
 ) -> None:
     with pytest.raises(LearningError, match="reward is nan"):
         build(make_scenario(fault="nan")).train()
@@ -95,7 +99,7 @@ def test_a_reward_that_is_not_a_number_stops_training(
 
 @pytest.mark.parametrize("algorithm_name", ["mappo", "ippo"])
 def test_anothers_private_observation_reaches_no_actor_and_only_mappos_critic(
-    make_scenario: Callable[..., Scenario], build: Callable[[Scenario], MultiAgentPPO], algorithm_name: str
+    make_scenario: Callable[..., Scenario], build: Callable[[Scenario], MultiAgentAlgorithm], algorithm_name: str
 ) -> None:
     scenario = make_scenario(2, training={"algorithm": algorithm_name})
     algorithm = build(scenario)
@@ -120,7 +124,7 @@ def test_anothers_private_observation_reaches_no_actor_and_only_mappos_critic(
 
 
 def test_metrics_of_episodes_leave_failures_out(
-    make_scenario: Callable[..., Scenario], build: Callable[[Scenario], MultiAgentPPO]
+    make_scenario: Callable[..., Scenario], build: Callable[[Scenario], MultiAgentAlgorithm]
 ) -> None:
     episodes = build(make_scenario(fault="raise")).play(Task(tuple(range(12)), 0))
     row = episode_metrics(episodes)
@@ -131,7 +135,7 @@ def test_metrics_of_episodes_leave_failures_out(
 
 
 def test_failures_are_counted_by_kind(
-    make_scenario: Callable[..., Scenario], build: Callable[[Scenario], MultiAgentPPO]
+    make_scenario: Callable[..., Scenario], build: Callable[[Scenario], MultiAgentAlgorithm]
 ) -> None:
     episodes = build(make_scenario()).play(Task((0, 1), 0))
     episodes[0].turns[0].failure = ParseFailure("", "timeout", "call")

@@ -10,26 +10,26 @@ import torch
 from torch import Tensor
 
 from marl.learning.actor import ActorModule
-from marl.learning.algorithm import MultiAgentPPO
+from marl.learning.algorithm import MultiAgentAlgorithm
 from marl.learning.batch import column_batch
-from marl.learning.config import PPOConfig
+from marl.learning.config import MultiAgentConfig
 from marl.learning.gradients import Shares, accumulate
 from marl.learning.learner import ITERATION, PolicyGradientLearner
 from marl.learning.task import Task
 from marl.settings import Scenario
 
 LORA = {"rank": 4, "alpha": 8}
-Build = Callable[..., MultiAgentPPO]
+Build = Callable[..., MultiAgentAlgorithm]
 
 
 @pytest.fixture
 def build(make_scenario: Callable[..., Scenario]) -> Iterator[Build]:
     """(settings of both policies, training...) -> two policies of the nano model that talk and act."""
-    made: list[MultiAgentPPO] = []
+    made: list[MultiAgentAlgorithm] = []
 
-    def make(policy: dict[str, Any], **training: Any) -> MultiAgentPPO:
+    def make(policy: dict[str, Any], **training: Any) -> MultiAgentAlgorithm:
         scenario = make_scenario(2, talk_rounds=1, training=training, policies={"one": policy, "two": policy})
-        made.append(MultiAgentPPO(PPOConfig.for_scenario(scenario)))
+        made.append(MultiAgentAlgorithm(MultiAgentConfig.for_scenario(scenario)))
         return made[-1]
 
     yield make
@@ -37,7 +37,7 @@ def build(make_scenario: Callable[..., Scenario]) -> Iterator[Build]:
         algorithm.stop()
 
 
-def prepared(algorithm: MultiAgentPPO) -> tuple[PolicyGradientLearner, dict[str, dict[str, Tensor]]]:
+def prepared(algorithm: MultiAgentAlgorithm) -> tuple[PolicyGradientLearner, dict[str, dict[str, Tensor]]]:
     """The learner, and all turns of an iteration as one minibatch. The weights differ from acting's."""
     episodes = algorithm.play(Task(tuple(range(8)), 5))
     columns = column_batch(episodes, {"one", "two"}, algorithm.config.layout)

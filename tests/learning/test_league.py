@@ -11,8 +11,8 @@ from handmade import make_episode
 
 from marl.errors import ScenarioError
 from marl.experiment import policies_of, untrained_policies
-from marl.learning.algorithm import MultiAgentPPO
-from marl.learning.config import PPOConfig
+from marl.learning.algorithm import MultiAgentAlgorithm
+from marl.learning.config import MultiAgentConfig
 from marl.learning.league import DECAY, League, Member
 from marl.learning.metrics import is_timed
 from marl.learning.trainer import Trainer
@@ -112,7 +112,7 @@ def test_a_league_needs_a_seated_learner(scenario: Scenario, of: str) -> None:
 
 def test_members_play_the_weights_of_their_time_and_only_the_learner_learns(make_scenario: MakeScenario) -> None:
     scenario = against_its_past(make_scenario(3, training={"lr": 1e-2}), every=1, size=2)
-    algorithm = MultiAgentPPO(PPOConfig.for_scenario(scenario))
+    algorithm = MultiAgentAlgorithm(MultiAgentConfig.for_scenario(scenario))
     weights = []
     for _ in range(3):
         weights.append([p.detach().clone() for p in algorithm.actors()["guest"].parameters()])
@@ -132,7 +132,7 @@ def test_members_play_the_weights_of_their_time_and_only_the_learner_learns(make
 
 def test_an_adapters_past_is_adapters_over_the_same_base(make_scenario: MakeScenario) -> None:
     scenario = against_its_past(make_scenario(2), {"lora": {"rank": 2, "alpha": 4}}, every=1)
-    algorithm = MultiAgentPPO(PPOConfig.for_scenario(scenario))
+    algorithm = MultiAgentAlgorithm(MultiAgentConfig.for_scenario(scenario))
     algorithm.train()
     algorithm.train()
     assert algorithm._here is not None
@@ -181,7 +181,7 @@ def test_a_league_on_two_actors_is_trained_as_here(ray_of_two: None) -> None:
         league = {"kind": "league", "of": "guest", "every": 1, "size": 2, "sampling": "prioritized"}
         data["policies"] = {"guest": {"kind": "language_model"}, "past": league}
         data["seats"] = dict(zip(data["seats"], ("guest", "past"), strict=True))
-        algorithm = MultiAgentPPO(PPOConfig.for_scenario(validate_scenario(data)))
+        algorithm = MultiAgentAlgorithm(MultiAgentConfig.for_scenario(validate_scenario(data)))
         for _ in range(3):
             algorithm.train()
         rows.append({key: value for key, value in algorithm.row.items() if not is_timed(key)})

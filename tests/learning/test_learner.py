@@ -8,9 +8,9 @@ from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
 
 from marl.errors import LearningError
 from marl.learning import objectives
-from marl.learning.algorithm import MultiAgentPPO
+from marl.learning.algorithm import MultiAgentAlgorithm
 from marl.learning.batch import CRITIC, column_batch
-from marl.learning.config import PPOConfig
+from marl.learning.config import MultiAgentConfig
 from marl.learning.features import Columns
 from marl.learning.learner import ITERATION
 from marl.learning.task import Task
@@ -19,11 +19,11 @@ from marl.types import Episode
 
 
 @pytest.fixture
-def build(make_scenario: Callable[..., Scenario]) -> Iterator[Callable[..., MultiAgentPPO]]:
-    made: list[MultiAgentPPO] = []
+def build(make_scenario: Callable[..., Scenario]) -> Iterator[Callable[..., MultiAgentAlgorithm]]:
+    made: list[MultiAgentAlgorithm] = []
 
-    def make(*args: int, **kwargs: object) -> MultiAgentPPO:
-        made.append(MultiAgentPPO(PPOConfig.for_scenario(make_scenario(*args, **kwargs))))
+    def make(*args: int, **kwargs: object) -> MultiAgentAlgorithm:
+        made.append(MultiAgentAlgorithm(MultiAgentConfig.for_scenario(make_scenario(*args, **kwargs))))
         return made[-1]
 
     yield make
@@ -31,42 +31,42 @@ def build(make_scenario: Callable[..., Scenario]) -> Iterator[Callable[..., Mult
         algorithm.stop()
 
 
-def columns_of(algorithm: MultiAgentPPO, episodes: list[Episode]) -> dict[str, Columns]:
+def columns_of(algorithm: MultiAgentAlgorithm, episodes: list[Episode]) -> dict[str, Columns]:
     return column_batch(episodes, set(algorithm.actors()), algorithm.config.layout)
 
 
-def update(algorithm: MultiAgentPPO, columns: dict[str, Columns], iteration: int = 0) -> dict[str, float]:
+def update(algorithm: MultiAgentAlgorithm, columns: dict[str, Columns], iteration: int = 0) -> dict[str, float]:
     batch = MultiAgentBatch({name: SampleBatch(own) for name, own in columns.items()}, env_steps=1)
     algorithm.learner_group.update(batch=batch, timesteps={ITERATION: iteration})
     return algorithm.learner.report()
 
 
-def weights(algorithm: MultiAgentPPO, module: str) -> list[torch.Tensor]:
+def weights(algorithm: MultiAgentAlgorithm, module: str) -> list[torch.Tensor]:
     return [parameter.detach().clone() for parameter in algorithm.learner.module[module].parameters()]
 
 
-def test_the_first_ratio_is_one_for_messages_and_choices(build: Callable[..., MultiAgentPPO]) -> None:
+def test_the_first_ratio_is_one_for_messages_and_choices(build: Callable[..., MultiAgentAlgorithm]) -> None:
     algorithm = build(2, talk_rounds=1)
     columns = columns_of(algorithm, algorithm.play(Task(tuple(range(8)), 5)))
     assert columns["guest"]["talk"].any()
     assert not columns["guest"]["talk"].all()
     row = update(algorithm, columns)
-    assert row["first_ratio_deviation"] < 1e-5
+    assert row["losses/first_ratio_deviation"] < 1e-5
     assert {"losses/policy_loss", "losses/value_loss", "losses/approx_kl", "losses/explained_variance"} <= set(row)
     assert row["losses/entropy_action"] > 0
     assert row["losses/entropy_message"] > 0
 
 
-def test_the_deviation_is_measured_where_the_weights_differ(build: Callable[..., MultiAgentPPO]) -> None:
+def test_the_deviation_is_measured_where_the_weights_differ(build: Callable[..., MultiAgentAlgorithm]) -> None:
     algorithm = build()
     columns = columns_of(algorithm, algorithm.play(Task(tuple(range(6)), 5)))
     with torch.no_grad():
         for parameter in algorithm.actors()["guest"].parameters():
             parameter.add_(0.02 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)))
-    assert update(algorithm, columns)["first_ratio_deviation"] > 1e-3
+    assert update(algorithm, columns)["losses/first_ratio_deviation"] > 1e-3
 
 
-def test_an_update_moves_actor_and_critic(build: Callable[..., MultiAgentPPO]) -> None:
+def test_an_update_moves_actor_and_critic(build: Callable[..., MultiAgentAlgorithm]) -> None:
     algorithm = build()
     columns = columns_of(algorithm, algorithm.play(Task(tuple(range(6)), 5)))
     before = {name: weights(algorithm, name) for name in ("guest", CRITIC)}
@@ -75,7 +75,7 @@ def test_an_update_moves_actor_and_critic(build: Callable[..., MultiAgentPPO]) -
         assert any(not torch.equal(a, b) for a, b in zip(old, weights(algorithm, name), strict=True)), name
 
 
-def test_a_positive_advantage_makes_the_decision_likelier(build: Callable[..., MultiAgentPPO]) -> None:
+def test_a_positive_advantage_makes_the_decision_likelier(build: Callable[..., MultiAgentAlgorithm]) -> None:
     algorithm = build(training={"epochs": 3, "minibatches": 1, "action_entropy": (0.0, 0.0)})
     episodes = algorithm.play(Task(tuple(range(12)), 5))
     for episode in episodes:
@@ -93,7 +93,7 @@ def test_a_positive_advantage_makes_the_decision_likelier(build: Callable[..., M
 
 
 def test_advantages_are_gae_over_each_agents_turns_with_a_bootstrap_where_cut(
-    build: Callable[..., MultiAgentPPO],
+    build: Callable[..., MultiAgentAlgorithm],
 ) -> None:
     algorithm = build(2, steps=3, cut=True, training={"gamma": 0.9, "gae_lambda": 0.8})
     columns = columns_of(algorithm, algorithm.play(Task(tuple(range(3)), 5)))
@@ -116,7 +116,7 @@ def test_advantages_are_gae_over_each_agents_turns_with_a_bootstrap_where_cut(
 
 
 def test_artificial_rows_have_no_part_in_normalization_nor_in_the_value_loss(
-    build: Callable[..., MultiAgentPPO],
+    build: Callable[..., MultiAgentAlgorithm],
 ) -> None:
     algorithm = build(1, steps=2, cut=True, training={"minibatches": 1})
     columns = columns_of(algorithm, algorithm.play(Task(tuple(range(6)), 5)))
@@ -136,7 +136,9 @@ def test_artificial_rows_have_no_part_in_normalization_nor_in_the_value_loss(
     torch.testing.assert_close(loss, again)
 
 
-def test_every_row_is_seen_once_an_epoch_in_an_order_of_seed_and_iteration(build: Callable[..., MultiAgentPPO]) -> None:
+def test_every_row_is_seen_once_an_epoch_in_an_order_of_seed_and_iteration(
+    build: Callable[..., MultiAgentAlgorithm],
+) -> None:
     algorithm = build(training={"epochs": 2, "minibatches": 3})
     learner = algorithm.learner
     actors = {"guest": {"index": torch.arange(10), "talk": torch.zeros(10, dtype=torch.bool)}}
@@ -153,7 +155,9 @@ def test_every_row_is_seen_once_an_epoch_in_an_order_of_seed_and_iteration(build
     assert orders(0) == first != orders(1)
 
 
-def test_a_gradient_that_is_not_finite_is_an_error_and_changes_nothing(build: Callable[..., MultiAgentPPO]) -> None:
+def test_a_gradient_that_is_not_finite_is_an_error_and_changes_nothing(
+    build: Callable[..., MultiAgentAlgorithm],
+) -> None:
     algorithm = build()
     learner = algorithm.learner
     parameter = next(iter(learner._params.values()))
@@ -163,7 +167,7 @@ def test_a_gradient_that_is_not_finite_is_an_error_and_changes_nothing(build: Ca
     assert all(torch.equal(a, b) for a, b in zip(before, weights(algorithm, "guest"), strict=True))
 
 
-def test_recorded_log_probabilities_of_other_tokens_are_refused(build: Callable[..., MultiAgentPPO]) -> None:
+def test_recorded_log_probabilities_of_other_tokens_are_refused(build: Callable[..., MultiAgentAlgorithm]) -> None:
     algorithm = build()
     columns = columns_of(algorithm, algorithm.play(Task(tuple(range(6)), 5)))
     columns["guest"]["log_prob_length"][:] = 0
@@ -171,7 +175,7 @@ def test_recorded_log_probabilities_of_other_tokens_are_refused(build: Callable[
         update(algorithm, columns)
 
 
-def test_actor_and_critic_have_their_own_learning_rates(build: Callable[..., MultiAgentPPO]) -> None:
+def test_actor_and_critic_have_their_own_learning_rates(build: Callable[..., MultiAgentAlgorithm]) -> None:
     algorithm = build(training={"lr": 2e-4, "critic": {"lr": 5e-3}})
     rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in algorithm.learner._named_optimizers.items()}
     assert sorted(rates.values()) == [2e-4, 5e-3]
@@ -180,7 +184,9 @@ def test_actor_and_critic_have_their_own_learning_rates(build: Callable[..., Mul
 LORA = {"lora": {"rank": 4, "alpha": 8}}
 
 
-def test_one_agents_training_leaves_the_adapters_of_others_and_the_base(build: Callable[..., MultiAgentPPO]) -> None:
+def test_one_agents_training_leaves_the_adapters_of_others_and_the_base(
+    build: Callable[..., MultiAgentAlgorithm],
+) -> None:
     algorithm = build(2, talk_rounds=1, policies={"one": LORA, "two": LORA}, training={"lr": 1e-2})
     columns = columns_of(algorithm, algorithm.play(Task(tuple(range(8)), 5)))
     assert algorithm.actors()["one"].model is algorithm.actors()["two"].model
@@ -198,25 +204,25 @@ def test_one_agents_training_leaves_the_adapters_of_others_and_the_base(build: C
     assert all(torch.equal(network[name], value) for name, value in base.items())
 
 
-def test_the_first_ratio_of_adapters_is_one_and_both_are_trained(build: Callable[..., MultiAgentPPO]) -> None:
+def test_the_first_ratio_of_adapters_is_one_and_both_are_trained(build: Callable[..., MultiAgentAlgorithm]) -> None:
     algorithm = build(2, talk_rounds=1, policies={"one": LORA, "two": LORA}, training={"lr": 1e-2})
     for iteration in range(2):  # in the second the adapters differ from the base and from each other
         before = {name: weights(algorithm, name) for name in ("one", "two")}
         columns = columns_of(algorithm, algorithm.play(Task(tuple(range(8)), 5 + iteration)))
-        assert update(algorithm, columns, iteration)["first_ratio_deviation"] < 1e-5
+        assert update(algorithm, columns, iteration)["losses/first_ratio_deviation"] < 1e-5
         for name, old in before.items():
             assert any(not torch.equal(a, b) for a, b in zip(old, weights(algorithm, name), strict=True))
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("bfloat16", 0.3), ("float16", 0.05)])
 def test_half_precision_learns_with_a_ratio_near_one(
-    build: Callable[..., MultiAgentPPO], precision: str, tolerance: float
+    build: Callable[..., MultiAgentAlgorithm], precision: str, tolerance: float
 ) -> None:
     """Acting and training lay their tokens out otherwise, so each rounds otherwise: 8 and 11 bits of mantissa."""
     algorithm = build(2, talk_rounds=1, policies={"guest": {"precision": precision}})
     before = weights(algorithm, "guest")
     row = update(algorithm, columns_of(algorithm, algorithm.play(Task(tuple(range(8)), 5))))
-    assert 0 < row["first_ratio_deviation"] < tolerance
+    assert 0 < row["losses/first_ratio_deviation"] < tolerance
     after = weights(algorithm, "guest")
     assert {weight.dtype for weight in after} == {torch.float32}
     assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
@@ -224,7 +230,7 @@ def test_half_precision_learns_with_a_ratio_near_one(
 
 
 def test_the_loss_scale_leaves_the_gradient_as_it_is_and_gives_way_to_overflow(
-    build: Callable[..., MultiAgentPPO],
+    build: Callable[..., MultiAgentAlgorithm],
 ) -> None:
     training = {"minibatches": 1, "critic": {"epochs": 1}}
     algorithm = build(policies={"guest": {"precision": "float16"}}, training=training)
@@ -250,7 +256,7 @@ def test_the_loss_scale_leaves_the_gradient_as_it_is_and_gives_way_to_overflow(
         update(algorithm, columns)
 
 
-def test_value_clipping_holds_predictions_near_where_they_were(build: Callable[..., MultiAgentPPO]) -> None:
+def test_value_clipping_holds_predictions_near_where_they_were(build: Callable[..., MultiAgentAlgorithm]) -> None:
     algorithm = build(training={"critic": {"value_clip": 0.1}})
     learner = algorithm.learner
     batch = {
@@ -264,16 +270,16 @@ def test_value_clipping_holds_predictions_near_where_they_were(build: Callable[.
         assert float(loss) == pytest.approx(wanted)
 
 
-def test_credit_a_turn_has_one_ratio_for_a_message(build: Callable[..., MultiAgentPPO]) -> None:
+def test_credit_a_turn_has_one_ratio_for_a_message(build: Callable[..., MultiAgentAlgorithm]) -> None:
     rows = []
     for credit in ("token", "turn"):
         algorithm = build(2, talk_rounds=1, training={"credit": credit, "epochs": 3, "lr": 3e-3})
         rows.append(update(algorithm, columns_of(algorithm, algorithm.play(Task(tuple(range(8)), 5)))))
-    assert rows[0]["first_ratio_deviation"] < 1e-5 > rows[1]["first_ratio_deviation"]
+    assert rows[0]["losses/first_ratio_deviation"] < 1e-5 > rows[1]["losses/first_ratio_deviation"]
     assert rows[0]["losses/policy_loss"] != rows[1]["losses/policy_loss"]
 
 
-def test_ippo_trains_in_an_env_without_a_state(build: Callable[..., MultiAgentPPO]) -> None:
+def test_ippo_trains_in_an_env_without_a_state(build: Callable[..., MultiAgentAlgorithm]) -> None:
     algorithm = build(stateless=True, training={"algorithm": "ippo"})
     algorithm.train()
     assert algorithm.row["charts/episodes_failed"] == 0

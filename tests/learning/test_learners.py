@@ -11,9 +11,9 @@ import ray
 import torch
 
 from marl.errors import LearningError
-from marl.learning.algorithm import MultiAgentPPO
+from marl.learning.algorithm import MultiAgentAlgorithm
 from marl.learning.batch import CRITIC
-from marl.learning.config import PPOConfig
+from marl.learning.config import MultiAgentConfig
 from marl.learning.learner import BASELINES, PRICE
 from marl.learning.metrics import is_timed
 from marl.learning.trainer import Trainer
@@ -30,11 +30,11 @@ SELFPLAY = [
 
 
 @pytest.fixture
-def build(ray_of_two: None) -> Iterator[Callable[[Scenario], MultiAgentPPO]]:
-    made: list[MultiAgentPPO] = []
+def build(ray_of_two: None) -> Iterator[Callable[[Scenario], MultiAgentAlgorithm]]:
+    made: list[MultiAgentAlgorithm] = []
 
-    def make(scenario: Scenario) -> MultiAgentPPO:
-        made.append(MultiAgentPPO(PPOConfig.for_scenario(scenario)))
+    def make(scenario: Scenario) -> MultiAgentAlgorithm:
+        made.append(MultiAgentAlgorithm(MultiAgentConfig.for_scenario(scenario)))
         return made[-1]
 
     yield make
@@ -51,7 +51,7 @@ def flat(state: Any, name: str = "") -> dict[str, Any]:
     return {name: torch.as_tensor(state) if hasattr(state, "shape") else state}
 
 
-def states(algorithm: MultiAgentPPO) -> list[dict[str, Any]]:
+def states(algorithm: MultiAgentAlgorithm) -> list[dict[str, Any]]:
     found = algorithm.learners._all("get_state", not_components="metrics_logger")
     return [flat(state) for state in found]
 
@@ -61,7 +61,7 @@ def alone(scenario: Scenario) -> Scenario:
     return scenario.model_copy(update={"training": training})
 
 
-def compare(build: Callable[[Scenario], MultiAgentPPO], scenario: Scenario) -> dict[str, Any]:
+def compare(build: Callable[[Scenario], MultiAgentAlgorithm], scenario: Scenario) -> dict[str, Any]:
     """Train three iterations with two learners and with one; the state in which all agree."""
     two, one = build(scenario), build(alone(scenario))
     begun = states(one)[0]
@@ -69,9 +69,9 @@ def compare(build: Callable[[Scenario], MultiAgentPPO], scenario: Scenario) -> d
         two.train()
         one.train()
         for name, value in one.row.items():
-            if not is_timed(name) and name != "first_ratio_deviation":
+            if not is_timed(name) and name != "losses/first_ratio_deviation":
                 assert two.row[name] == pytest.approx(value, rel=1e-3, abs=1e-5), name
-        assert two.row["first_ratio_deviation"] < 1e-5
+        assert two.row["losses/first_ratio_deviation"] < 1e-5
     (first, second), (single,) = states(two), states(one)
     assert first.keys() == second.keys() == single.keys()
     moved = set()
@@ -92,7 +92,7 @@ def compare(build: Callable[[Scenario], MultiAgentPPO], scenario: Scenario) -> d
 
 @pytest.mark.parametrize("critic", [{}, {"kind": "text", "trunk": "trained"}], ids=["network", "text"])
 def test_adapters_critic_and_the_adapted_price_are_in_step_and_as_with_one_learner(
-    build: Callable[[Scenario], MultiAgentPPO], make_scenario: Callable[..., Scenario], critic: dict[str, Any]
+    build: Callable[[Scenario], MultiAgentAlgorithm], make_scenario: Callable[..., Scenario], critic: dict[str, Any]
 ) -> None:
     price = {"coefficient": 0.1, "target": 0.01}
     training = {**UNEVEN, "reference": price, "critic": {"epochs": 2, **critic}}
@@ -102,7 +102,7 @@ def test_adapters_critic_and_the_adapted_price_are_in_step_and_as_with_one_learn
     assert state[f"/{PRICE}"] != 0.1
 
 
-def test_role_baselines_and_tables_of_networks_are_in_step(build: Callable[[Scenario], MultiAgentPPO]) -> None:
+def test_role_baselines_and_tables_of_networks_are_in_step(build: Callable[[Scenario], MultiAgentAlgorithm]) -> None:
     state = compare(build, load_scenario("kuhn_poker", SELFPLAY))
     assert f"/{BASELINES}" in state["moved"]
 
@@ -124,7 +124,7 @@ def test_a_run_goes_on_with_another_number_of_learners(
 
 
 def test_an_error_in_learning_is_clear_and_nobody_waits(
-    build: Callable[[Scenario], MultiAgentPPO], make_scenario: Callable[..., Scenario]
+    build: Callable[[Scenario], MultiAgentAlgorithm], make_scenario: Callable[..., Scenario]
 ) -> None:
     algorithm = build(make_scenario(2, training=UNEVEN))
 
@@ -142,7 +142,7 @@ def test_an_error_in_learning_is_clear_and_nobody_waits(
 
 
 def test_a_learner_that_dies_is_named(
-    build: Callable[[Scenario], MultiAgentPPO], make_scenario: Callable[..., Scenario]
+    build: Callable[[Scenario], MultiAgentAlgorithm], make_scenario: Callable[..., Scenario]
 ) -> None:
     algorithm = build(make_scenario(1, training=UNEVEN))
     ray.kill(algorithm.learner_group._workers[1])

@@ -12,9 +12,9 @@ import torch
 
 from marl import experiment
 from marl.errors import ScenarioError
-from marl.learning.algorithm import MultiAgentPPO
+from marl.learning.algorithm import MultiAgentAlgorithm
 from marl.learning.batch import CRITIC
-from marl.learning.config import PPOConfig
+from marl.learning.config import MultiAgentConfig
 from marl.learning.presets import PRESETS, Preset
 from marl.learning.task import Task
 from marl.learning.trainer import Trainer
@@ -36,11 +36,11 @@ def lewis(sender: str, receiver: str, *more: str) -> Scenario:
 
 
 @pytest.fixture
-def build() -> Iterator[Callable[[Scenario], MultiAgentPPO]]:
-    made: list[MultiAgentPPO] = []
+def build() -> Iterator[Callable[[Scenario], MultiAgentAlgorithm]]:
+    made: list[MultiAgentAlgorithm] = []
 
-    def make(scenario: Scenario) -> MultiAgentPPO:
-        made.append(MultiAgentPPO(PPOConfig.for_scenario(scenario)))
+    def make(scenario: Scenario) -> MultiAgentAlgorithm:
+        made.append(MultiAgentAlgorithm(MultiAgentConfig.for_scenario(scenario)))
         return made[-1]
 
     yield make
@@ -48,7 +48,7 @@ def build() -> Iterator[Callable[[Scenario], MultiAgentPPO]]:
         algorithm.stop()
 
 
-def weights(algorithm: MultiAgentPPO) -> dict[str, list[torch.Tensor]]:
+def weights(algorithm: MultiAgentAlgorithm) -> dict[str, list[torch.Tensor]]:
     return {
         name: [parameter.detach().clone() for parameter in module.parameters()]
         for name, module in algorithm.learner.module.items()
@@ -57,21 +57,21 @@ def weights(algorithm: MultiAgentPPO) -> dict[str, list[torch.Tensor]]:
 
 @pytest.mark.parametrize("algorithm_name", list(PRESETS))
 def test_every_algorithm_moves_both_kinds_of_actor_and_its_critic(
-    build: Callable[[Scenario], MultiAgentPPO], algorithm_name: str
+    build: Callable[[Scenario], MultiAgentAlgorithm], algorithm_name: str
 ) -> None:
     algorithm = build(lewis("network", "language_model", f"training.algorithm={algorithm_name}"))
     before = weights(algorithm)
     assert (CRITIC in before) == (PRESETS[algorithm_name].critic != "none")
     algorithm.train()
     if isinstance(PRESETS[algorithm_name], Preset):
-        assert algorithm.row["first_ratio_deviation"] < 1e-5
+        assert algorithm.row["losses/first_ratio_deviation"] < 1e-5
     for name, after in weights(algorithm).items():
         assert any(not torch.equal(a, b) for a, b in zip(before[name], after, strict=True)), name
 
 
 @pytest.mark.parametrize("algorithm_name", ["reinforce", "coma"])
 def test_what_holds_for_the_acting_policy_only_makes_one_step(
-    build: Callable[[Scenario], MultiAgentPPO], algorithm_name: str
+    build: Callable[[Scenario], MultiAgentAlgorithm], algorithm_name: str
 ) -> None:
     algorithm = build(lewis("network", "network", f"training.algorithm={algorithm_name}", "training.epochs=5"))
     learner, steps = algorithm.learner, []
@@ -81,7 +81,7 @@ def test_what_holds_for_the_acting_policy_only_makes_one_step(
     assert len(steps) == 1 + 2, "one of the actors, and the critic's two"
 
 
-def test_episodes_of_a_group_begin_in_one_situation(build: Callable[[Scenario], MultiAgentPPO]) -> None:
+def test_episodes_of_a_group_begin_in_one_situation(build: Callable[[Scenario], MultiAgentAlgorithm]) -> None:
     algorithm = build(lewis("network", "network", "training.algorithm=magrpo"))
     played: list[Any] = []
     original = algorithm.play
@@ -93,7 +93,7 @@ def test_episodes_of_a_group_begin_in_one_situation(build: Callable[[Scenario], 
     assert len({tuple(turn.text for turn in episode.turns) for episode in played[:4]}) > 1
 
 
-def test_free_text_has_no_counterfactual(build: Callable[[Scenario], MultiAgentPPO]) -> None:
+def test_free_text_has_no_counterfactual(build: Callable[[Scenario], MultiAgentAlgorithm]) -> None:
     algorithm = build(load_scenario("scout_hunt", [*SMALL, "training.algorithm=coma"]))
     with pytest.raises(ScenarioError, match=r"free text, which cannot be listed; give channel\.vocabulary"):
         algorithm.train()
@@ -156,7 +156,7 @@ def test_iterations_on_arrays_go_on_from_where_they_were(tmp_path: Path, build: 
     numbers = []
     for _ in range(2):
         algorithm.train()
-        assert algorithm.row["first_ratio_deviation"] < 1e-5
+        assert algorithm.row["losses/first_ratio_deviation"] < 1e-5
         numbers.append(algorithm.row["env_steps"])
     assert 8 <= numbers[0] < numbers[1] <= 2 * 4 * 8
     assert np.isfinite(algorithm.row["losses/value_loss"])
@@ -165,7 +165,7 @@ def test_iterations_on_arrays_go_on_from_where_they_were(tmp_path: Path, build: 
 
 @pytest.mark.slow
 def test_networks_on_two_actors_are_trained_as_here(
-    ray_of_two: None, build: Callable[[Scenario], MultiAgentPPO]
+    ray_of_two: None, build: Callable[[Scenario], MultiAgentAlgorithm]
 ) -> None:
     found = []
     for runners in (0, 2):

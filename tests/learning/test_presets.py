@@ -10,8 +10,8 @@ import pytest
 
 from marl.errors import ScenarioError
 from marl.learning.advantages import ESTIMATES
-from marl.learning.algorithm import MultiAgentPPO
-from marl.learning.config import PPOConfig
+from marl.learning.algorithm import MultiAgentAlgorithm
+from marl.learning.config import MultiAgentConfig
 from marl.learning.presets import PRESETS, Mixing, Preset, QPreset, preset
 from marl.learning.surrogates import SURROGATES
 from marl.scenario import load_attribute, validate_scenario
@@ -47,14 +47,14 @@ def matrix(payoffs: list[list[float]], algorithm: str, seed: int, **training: An
 @pytest.fixture
 def trained() -> Iterator[Callable[[Scenario], tuple[np.ndarray, np.ndarray]]]:
     """Scenario -> the mixed strategies of both after each iteration, [iterations, actions] each."""
-    made: list[MultiAgentPPO] = []
+    made: list[MultiAgentAlgorithm] = []
 
     def train(scenario: Scenario) -> tuple[np.ndarray, np.ndarray]:
-        made.append(MultiAgentPPO(PPOConfig.for_scenario(scenario)))
+        made.append(MultiAgentAlgorithm(MultiAgentConfig.for_scenario(scenario)))
         played: dict[str, list[np.ndarray]] = {"row": [], "column": []}
         for _ in range(scenario.training.iterations):
             made[-1].train()
-            assert made[-1].row["first_ratio_deviation"] < 1e-5
+            assert made[-1].row["losses/first_ratio_deviation"] < 1e-5
             for name, actor in made[-1].actors().items():
                 played[name].append(play_of(actor.policy))
         return np.array(played["row"]), np.array(played["column"])

@@ -5,7 +5,7 @@ import pytest
 import torch
 from handmade import make_turn
 
-from marl.learning.config import PPOConfig
+from marl.learning.config import MultiAgentConfig
 from marl.learning.q_actor import QActor
 from marl.scenario import load_scenario
 
@@ -14,7 +14,7 @@ from marl.scenario import load_scenario
 def actor(request: pytest.FixtureRequest) -> QActor:
     kind = f"policies.sender={{kind: {request.param}}}"
     scenario = load_scenario("lewis", [kind, "training.algorithm=dqn", "training.q.explore=ucb"])
-    return PPOConfig.for_scenario(scenario).get_multi_rl_module_spec().build()["sender"]
+    return MultiAgentConfig.for_scenario(scenario).get_multi_rl_module_spec().build()["sender"]
 
 
 def turns(actor: QActor) -> list:

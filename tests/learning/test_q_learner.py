@@ -13,8 +13,8 @@ import torch
 from envs.maze import parallel_env
 from marl import experiment
 from marl.errors import LearningError, ScenarioError
-from marl.learning.algorithm import MultiAgentPPO
-from marl.learning.config import PPOConfig
+from marl.learning.algorithm import MultiAgentAlgorithm
+from marl.learning.config import MultiAgentConfig
 from marl.learning.q_learner import QLearner
 from marl.learning.task import Task
 from marl.learning.trainer import Trainer
@@ -34,11 +34,11 @@ MIXED = "policies={sender: {kind: network}, receiver: {kind: language_model}}"
 
 
 @pytest.fixture
-def build() -> Iterator[Callable[[Scenario], MultiAgentPPO]]:
-    made: list[MultiAgentPPO] = []
+def build() -> Iterator[Callable[[Scenario], MultiAgentAlgorithm]]:
+    made: list[MultiAgentAlgorithm] = []
 
-    def make(scenario: Scenario) -> MultiAgentPPO:
-        made.append(MultiAgentPPO(PPOConfig.for_scenario(scenario)))
+    def make(scenario: Scenario) -> MultiAgentAlgorithm:
+        made.append(MultiAgentAlgorithm(MultiAgentConfig.for_scenario(scenario)))
         return made[-1]
 
     yield make
@@ -46,7 +46,7 @@ def build() -> Iterator[Callable[[Scenario], MultiAgentPPO]]:
         algorithm.stop()
 
 
-def learner_of(algorithm: MultiAgentPPO) -> QLearner:
+def learner_of(algorithm: MultiAgentAlgorithm) -> QLearner:
     assert isinstance(algorithm.learner, QLearner)
     return algorithm.learner
 
@@ -198,7 +198,7 @@ def test_evaluation_is_greedy_and_training_explores(build: Any) -> None:
     assert all(value < -1.0 for value in log_probs[1]), "epsilon is 1"
 
 
-def state_of(algorithm: MultiAgentPPO) -> Any:
+def state_of(algorithm: MultiAgentAlgorithm) -> Any:
     state = learner_of(algorithm).get_state()
     return flat({name: state[name] for name in ("rl_module", "optimizer", "q_learning")})
 

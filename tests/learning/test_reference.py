@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from marl.errors import LearningError
-from marl.learning.algorithm import MultiAgentPPO
-from marl.learning.config import PPOConfig
+from marl.learning.algorithm import MultiAgentAlgorithm
+from marl.learning.config import MultiAgentConfig
 from marl.learning.gradients import Given
 from marl.learning.learner import PRICE
 from marl.learning.reference import Reference, divergence
@@ -48,12 +48,12 @@ def test_the_price_follows_a_target_and_stays_without_one() -> None:
 
 @pytest.fixture
 def build(make_scenario: Any) -> Iterator[Any]:
-    made: list[MultiAgentPPO] = []
+    made: list[MultiAgentAlgorithm] = []
 
-    def make(policies: Any = LORA, **reference: float) -> MultiAgentPPO:
+    def make(policies: Any = LORA, **reference: float) -> MultiAgentAlgorithm:
         training = {"reference": reference, "lr": 3e-3, "epochs": 3, "iterations": 9}
         scenario = make_scenario(2, talk_rounds=1, policies=policies, prize=0, training=training)
-        made.append(MultiAgentPPO(PPOConfig.for_scenario(scenario)))
+        made.append(MultiAgentAlgorithm(MultiAgentConfig.for_scenario(scenario)))
         return made[-1]
 
     yield make
@@ -69,7 +69,7 @@ def test_a_high_price_keeps_the_policy_near_its_base(build: Any) -> None:
         for _ in range(3):
             algorithm.train()
             rows.append(algorithm.row)
-        assert rows[0]["first_ratio_deviation"] < 1e-5
+        assert rows[0]["losses/first_ratio_deviation"] < 1e-5
         assert {row["losses/reference_coefficient"] for row in rows} == {coefficient}
         last.append(rows[-1]["losses/reference_kl"])
     assert last[0] > 3 * last[1] > 0

@@ -11,8 +11,8 @@ import torch
 from api_server import legal, serving
 
 from marl.errors import ModelError
-from marl.learning.algorithm import MultiAgentPPO
-from marl.learning.config import PPOConfig
+from marl.learning.algorithm import MultiAgentAlgorithm
+from marl.learning.config import MultiAgentConfig
 from marl.learning.metrics import is_timed
 from marl.learning.runner import EpisodeRunner
 from marl.learning.task import Task
@@ -21,7 +21,7 @@ from marl.settings import Scenario
 
 
 def test_a_local_runner_builds_nothing_until_it_adopts(make_scenario: Callable[..., Scenario]) -> None:
-    config = PPOConfig.for_scenario(make_scenario())
+    config = MultiAgentConfig.for_scenario(make_scenario())
     runner = EpisodeRunner(config=config, worker_index=0)
     assert runner.actors == {}
     other = EpisodeRunner(config=config, worker_index=1)
@@ -33,7 +33,7 @@ def test_a_local_runner_builds_nothing_until_it_adopts(make_scenario: Callable[.
 
 
 def test_parleys_own_errors_are_answers(make_scenario: Callable[..., Scenario]) -> None:
-    runner = EpisodeRunner(config=PPOConfig.for_scenario(make_scenario()), worker_index=1)
+    runner = EpisodeRunner(config=MultiAgentConfig.for_scenario(make_scenario()), worker_index=1)
     runner.actors["guest"].model.context = 3
     assert isinstance(runner.sample(task=Task((0,), 3)).result, ModelError)
 
@@ -44,7 +44,7 @@ def test_training_on_two_actors_is_training_here(ray_of_two: None) -> None:
     rows, weights = [], []
     for runners in (0, 2):
         scenario = load_scenario("scout_hunt", [*overrides, f"training.env_runners={runners}"])
-        algorithm = MultiAgentPPO(PPOConfig.for_scenario(scenario))
+        algorithm = MultiAgentAlgorithm(MultiAgentConfig.for_scenario(scenario))
         algorithm.train()
         algorithm.train()
         rows.append({key: value for key, value in algorithm.row.items() if not is_timed(key)})
@@ -61,7 +61,7 @@ def test_adapters_on_two_actors_are_trained_as_here(ray_of_two: None) -> None:
     rows, weights = [], []
     for runners in (0, 2):
         scenario = load_scenario("lewis", [*overrides, f"training.env_runners={runners}"])
-        algorithm = MultiAgentPPO(PPOConfig.for_scenario(scenario))
+        algorithm = MultiAgentAlgorithm(MultiAgentConfig.for_scenario(scenario))
         algorithm.train()
         algorithm.train()
         rows.append({key: value for key, value in algorithm.row.items() if not is_timed(key)})
@@ -78,7 +78,7 @@ def test_what_api_policies_spend_in_training_on_actors_is_counted(ray_of_two: No
         tutor = {"kind": "api", "model": "tiny", "base_url": server.url}
         seats = [f"policies.tutor={json.dumps(tutor)}", "seats.partner_0=tutor"]
         small = ["training.env_runners=2", "training.episodes=40", "training.epochs=1", "training.critic.epochs=1"]
-        algorithm = MultiAgentPPO(PPOConfig.for_scenario(load_scenario("scout_hunt", [*seats, *small])))
+        algorithm = MultiAgentAlgorithm(MultiAgentConfig.for_scenario(load_scenario("scout_hunt", [*seats, *small])))
         algorithm.train()
         assert algorithm.meters["tutor"].requests == len(server.requests) == 40 * 2
         algorithm.stop()
@@ -89,7 +89,9 @@ def test_a_runner_that_is_killed_in_mid_iteration_costs_nothing_and_is_counted(r
     small = ["training.episodes=96", "training.epochs=1", "training.minibatches=1", "training.critic.epochs=1"]
     rows, weights = [], []
     for kill in (False, True):
-        algorithm = MultiAgentPPO(PPOConfig.for_scenario(load_scenario("lewis", [*small, "training.env_runners=2"])))
+        algorithm = MultiAgentAlgorithm(
+            MultiAgentConfig.for_scenario(load_scenario("lewis", [*small, "training.env_runners=2"]))
+        )
         algorithm.train()
         killer = threading.Timer(0.1, os.kill, (_pids(algorithm)[0], signal.SIGKILL))
         if kill:
@@ -105,5 +107,5 @@ def test_a_runner_that_is_killed_in_mid_iteration_costs_nothing_and_is_counted(r
     assert all(torch.equal(a, b) for a, b in zip(*weights, strict=True))
 
 
-def _pids(algorithm: MultiAgentPPO) -> list[int]:
+def _pids(algorithm: MultiAgentAlgorithm) -> list[int]:
     return algorithm.env_runner_group.foreach_env_runner(lambda runner: os.getpid(), local_env_runner=False)

@@ -12,9 +12,9 @@ import torch
 from handmade import make_episode, make_message, make_turn
 
 from marl.errors import LearningError, ScenarioError
-from marl.learning.algorithm import MultiAgentPPO
+from marl.learning.algorithm import MultiAgentAlgorithm
 from marl.learning.batch import CRITIC, column_batch
-from marl.learning.config import PPOConfig
+from marl.learning.config import MultiAgentConfig
 from marl.learning.features import CriticLayout, critic_columns, final_reading, reading
 from marl.learning.language_actor import LanguageModelActor
 from marl.learning.task import Task
@@ -28,13 +28,13 @@ LORA = {"lora": {"rank": 2, "alpha": 4}}
 
 
 @pytest.fixture
-def build(make_scenario: Callable[..., Scenario]) -> Iterator[Callable[..., MultiAgentPPO]]:
-    made: list[MultiAgentPPO] = []
+def build(make_scenario: Callable[..., Scenario]) -> Iterator[Callable[..., MultiAgentAlgorithm]]:
+    made: list[MultiAgentAlgorithm] = []
 
-    def make(agents: int = 2, critic: dict[str, Any] | None = None, **kwargs: Any) -> MultiAgentPPO:
+    def make(agents: int = 2, critic: dict[str, Any] | None = None, **kwargs: Any) -> MultiAgentAlgorithm:
         training = {"critic": {"kind": "text", "epochs": 2, **(critic or {})}, **kwargs.pop("training", {})}
         scenario = make_scenario(agents, training=training, **kwargs)
-        made.append(MultiAgentPPO(PPOConfig.for_scenario(scenario)))
+        made.append(MultiAgentAlgorithm(MultiAgentConfig.for_scenario(scenario)))
         return made[-1]
 
     yield make
@@ -46,7 +46,7 @@ def words(columns: dict[str, np.ndarray]) -> list[str]:
     return [row.tobytes().rstrip(b"\0").decode() for row in columns["text"]]
 
 
-def text_critic(algorithm: MultiAgentPPO) -> TextCritic:
+def text_critic(algorithm: MultiAgentAlgorithm) -> TextCritic:
     critic = algorithm.learner.critic
     assert isinstance(critic, TextCritic)
     return critic
@@ -76,21 +76,23 @@ def test_the_text_is_the_state_all_messages_and_whose_turn_it_is() -> None:
 
 
 def test_play_records_the_state_s_text_where_it_is_read_and_only_there(
-    build: Callable[..., MultiAgentPPO], make_scenario: Callable[..., Scenario]
+    build: Callable[..., MultiAgentAlgorithm], make_scenario: Callable[..., Scenario]
 ) -> None:
     algorithm = build(2, talk_rounds=1, steps=2, cut=True, stateless=True)
     episodes = algorithm.play(Task((0, 1), 5))
     found = words(column_batch(episodes, {"guest"}, algorithm.config.layout)[CRITIC])
     assert all(f"the door of guest_{number} is" in text for text in found for number in (0, 1))
     assert sum("said:" in text for text in found) >= len(found) // 2
-    network = MultiAgentPPO(PPOConfig.for_scenario(make_scenario(1)))
+    network = MultiAgentAlgorithm(MultiAgentConfig.for_scenario(make_scenario(1)))
     assert all(turn.state_text is None for episode in network.play(Task((0,), 5)) for turn in episode.turns)
     network.stop()
 
 
 @pytest.mark.parametrize("policies", [None, {"one": LORA, "two": LORA}], ids=["whole", "lora"])
 @pytest.mark.parametrize("trunk", ["frozen", "trained"])
-def test_the_value_s_gradient_reaches_no_actor(build: Callable[..., MultiAgentPPO], policies: Any, trunk: str) -> None:
+def test_the_value_s_gradient_reaches_no_actor(
+    build: Callable[..., MultiAgentAlgorithm], policies: Any, trunk: str
+) -> None:
     algorithm = build(2, {"trunk": trunk}, policies=policies)
     critic = text_critic(algorithm)
     columns = columns_of(["a red door", "a blue door"], [0, 1])
@@ -109,7 +111,7 @@ def test_the_value_s_gradient_reaches_no_actor(build: Callable[..., MultiAgentPP
 
 
 @pytest.mark.parametrize("trunk", ["frozen", "trained"])
-def test_values_fit_a_payoff_that_only_the_words_tell(build: Callable[..., MultiAgentPPO], trunk: str) -> None:
+def test_values_fit_a_payoff_that_only_the_words_tell(build: Callable[..., MultiAgentAlgorithm], trunk: str) -> None:
     """Four states, two agents: y's value is the opposite of x's; both are fitted to a hundredth of their variance."""
     algorithm = build(1, {"trunk": trunk, "model": "nano", "width": 32})
     config = text_critic(algorithm).model_config | {"agents": 2}
@@ -129,7 +131,7 @@ def test_values_fit_a_payoff_that_only_the_words_tell(build: Callable[..., Multi
     assert float(left) < 0.01 * float(targets.var())
 
 
-def test_values_do_not_depend_on_company_or_pieces(build: Callable[..., MultiAgentPPO]) -> None:
+def test_values_do_not_depend_on_company_or_pieces(build: Callable[..., MultiAgentAlgorithm]) -> None:
     critic = text_critic(build(2, {"trunk": "trained"}))
     texts = ["a", "a long text about a red door and a blue door", "a red door", "a"]
     columns = columns_of(texts, [0, 1, 0, 1])
@@ -144,13 +146,13 @@ def test_values_do_not_depend_on_company_or_pieces(build: Callable[..., MultiAge
 
 
 @pytest.mark.parametrize("trunk", ["frozen", "trained"])
-def test_training_moves_what_is_to_learn(build: Callable[..., MultiAgentPPO], trunk: str) -> None:
+def test_training_moves_what_is_to_learn(build: Callable[..., MultiAgentAlgorithm], trunk: str) -> None:
     algorithm = build(2, {"trunk": trunk}, policies={"one": LORA, "two": LORA}, talk_rounds=1, steps=2, cut=True)
     critic = text_critic(algorithm)
     base = [p.detach().clone() for p in critic.model.network.parameters()]
     head = critic.middle[1].weight.detach().clone()
     algorithm.train()
-    assert algorithm.row["first_ratio_deviation"] < 1e-5
+    assert algorithm.row["losses/first_ratio_deviation"] < 1e-5
     assert algorithm.row["losses/value_loss"] > 0
     assert not torch.equal(head, critic.middle[1].weight)
     still = [p for name, p in critic.model.network.named_parameters() if "lora" not in name]
@@ -170,7 +172,7 @@ def test_who_reads_must_be_named_and_only_mappo_has_such_a_reader(make_scenario:
     networks = ["policies.first={kind: network}", "policies.second={kind: network}", "training.critic.kind=text"]
     nobody = load_scenario("climbing", networks)
     with pytest.raises(LearningError, match=r"training\.critic\.model"):
-        PPOConfig.for_scenario(nobody).get_multi_rl_module_spec()
+        MultiAgentConfig.for_scenario(nobody).get_multi_rl_module_spec()
     named = load_scenario("climbing", [*networks, "training.critic.model=nano"])
-    spec = PPOConfig.for_scenario(named).get_multi_rl_module_spec().rl_module_specs[CRITIC]
+    spec = MultiAgentConfig.for_scenario(named).get_multi_rl_module_spec().rl_module_specs[CRITIC]
     assert spec.module_class is TextCritic

@@ -81,7 +81,7 @@ def test_two_iterations_resumed_for_two_more_are_four_in_one_go(
     assert [row["iteration"] for row in rows] == [0, 1, 2, 3, 4]
     evaluated = [row["iteration"] for row in rows if {"evaluation/normal", "evaluation/scrambled"} <= row.keys()]
     assert evaluated == [0, 2, 4]
-    assert all(row["first_ratio_deviation"] < 1e-5 for row in rows[1:])
+    assert all(row["losses/first_ratio_deviation"] < 1e-5 for row in rows[1:])
     assert read_best(straight / "checkpoints") == read_best(broken / "checkpoints")
 
 

@@ -76,7 +76,7 @@ def learning_rows(peak: float, *, scrambled: bool, iterations: int = 60) -> list
             "env_steps": iteration * 64,
             "turns": iteration * 256,
             "charts/episodic_return": float(level - 0.3 + 0.35 * rng.standard_normal()),
-            "first_ratio_deviation": 2.4e-7,
+            "losses/first_ratio_deviation": 2.4e-7,
             "time_s": iteration * 2.7,
         }
         if iteration % 10 == 0:
