@@ -30,14 +30,15 @@ def checkpointed(reader: Reader) -> Iterator[None]:
         raise ModelError(
             f"{type(reader.network).__name__} has no layers that can be checkpointed; set gradient_checkpointing: false"
         )
-    cached, reader.cached = reader.cached, False
+    able = reader.cached, reader.decoder
+    reader.cached, reader.decoder = False, None  # which calls no layer as a whole
     for layer in layers:
         layer._gradient_checkpointing_func = partial(_call, layer, reader)
         layer.gradient_checkpointing = layer.training = True
     try:
         yield
     finally:
-        reader.cached = cached
+        reader.cached, reader.decoder = able
         for layer in layers:
             layer.gradient_checkpointing = layer.training = False
             del layer._gradient_checkpointing_func

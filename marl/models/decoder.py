@@ -43,8 +43,10 @@ class _Layer:
         for product in (self.together, self.out, self.gate, self.up, self.down):
             product.pack()
 
-    def turned(self, h: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values, [R, heads, F, D] each, from normed states [R, F, H]."""
+    def turned(self, h: Tensor, cos: Tensor, sin: Tensor, asked: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, [R, heads, F, D] each, from normed states [R, F, H]; queries only at `asked`."""
+        if asked is not None:
+            return self._turned_at(asked, h, cos, sin)
         if self.packing.in_use:
             heads = self.together(h).unflatten(-1, (-1, self.width))
             both, v = heads.split([self.sizes[0] + self.sizes[1], self.sizes[2]], dim=2)
@@ -56,6 +58,16 @@ class _Layer:
             both = torch.cat([norm(part) for norm, part in zip(self.norms, parts, strict=True)], dim=2)
         q, k = _rotated(both, cos, sin).transpose(1, 2).split(self.sizes[:2], dim=1)
         return q, k, v.transpose(1, 2)
+
+    def _turned_at(self, asked: Tensor, h: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        at = (picked(part.expand(len(h), -1, -1, -1), asked) for part in (cos, sin))
+        q, k, v = (
+            product(x).unflatten(-1, (-1, self.width))
+            for product, x in zip(self.apart, (picked(h, asked), h, h), strict=True)
+        )
+        if self.norms:
+            q, k = (norm(part) for norm, part in zip(self.norms, (q, k), strict=True))
+        return _rotated(q, *at).transpose(1, 2), _rotated(k, cos, sin).transpose(1, 2), v.transpose(1, 2)
 
 
 class Decoder:
@@ -97,24 +109,53 @@ class Decoder:
         finally:
             self._packing.in_use = False
 
-    def __call__(self, token_ids: Tensor, depths: Tensor | None, mask: Tensor | None, cache: Any = None) -> Tensor:
+    def __call__(
+        self,
+        token_ids: Tensor,
+        depths: Tensor | None,
+        mask: Tensor | None,
+        cache: Any = None,
+        asked: Tensor | None = None,
+    ) -> Tensor:
         """Hidden states [R, F, H] of the next tokens [R, F] of R rows at `depths` [R, F] (None: 0 to F - 1).
 
         `mask` [R, 1, F, C + F], additive, sees nothing to the right of the diagonal; None: all that comes before.
-        Keys and values are appended to the C columns of `cache`.
+        Keys and values are appended to the C columns of `cache`. With `asked` [R, W] only the states [R, W, H] at these
+        places, of which alone the last layer then computes more than keys and values.
         """
         x = self._inner.embed_tokens(token_ids)
         if depths is None:
             depths = torch.arange(token_ids.shape[1], device=token_ids.device)[None]
         cos, sin = (part[:, :, None] for part in self._inner.rotary_emb(x, depths))
+        few = asked is not None and 2 * asked.shape[1] <= token_ids.shape[1]
         for number, layer in enumerate(self._layers):
-            q, k, v = layer.turned(_normed(layer.before, x), cos, sin)
+            only = asked if few and number == len(self._layers) - 1 else None
+            q, k, v = layer.turned(_normed(layer.before, x), cos, sin, only)
             if cache is not None:
                 k, v = cache.update(k, v, number)
+            if only is not None:
+                mask, x = _seen_from(only, mask, x, k.shape[2]), picked(x, only)
             x = layer.out.plus(_attend(q, k, v, mask, layer.scale).transpose(1, 2).flatten(2), x)
             h = _normed(layer.between, x)
             x = layer.down.plus(layer.up.times(h, layer.gate.swish(h)), x)
-        return _normed(self._inner.norm, x)
+        x = _normed(self._inner.norm, x)
+        return x if asked is None or few else picked(x, asked)
+
+
+def picked(x: Tensor, places: Tensor) -> Tensor:
+    """[R, W, ...]: the entries of `x` [R, F, ...] at `places` [R, W] of each row."""
+    return x[torch.arange(len(x), device=x.device)[:, None], places]
+
+
+def _seen_from(asked: Tensor, mask: Tensor | None, x: Tensor, total: int) -> Tensor | None:
+    """What queries at places `asked` [R, W] of `x`, the last of `total` columns, see; None: all that there is."""
+    if mask is not None:
+        return picked(mask[:, 0].expand(len(asked), -1, -1), asked)[:, None]
+    before = total - x.shape[1]
+    if asked.shape[1] == 1 and int(asked.min()) == x.shape[1] - 1:
+        return None
+    after = torch.arange(total, device=x.device) > asked[..., None] + before
+    return x.new_zeros(after.shape).masked_fill_(after, -torch.inf)[:, None]
 
 
 def _normed(norm: Any, x: Tensor) -> Tensor:
@@ -125,12 +166,35 @@ def _normed(norm: Any, x: Tensor) -> Tensor:
     return normed
 
 
+class _Rotation(torch.autograd.Function):
+    """Rotary position embedding (Su et al. 2021) of [R, F, heads, D], its two halves as the two coordinates.
+
+    Its gradient is turned back by the same angles.
+    """
+
+    @staticmethod
+    def forward(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """Turned by the angles of `cos` and `sin` [R or 1, F, 1, D]."""
+        half = x.shape[-1] // 2
+        turned = x * cos
+        turned[..., :half].addcmul_(x[..., half:], sin[..., :half], value=-1.0)
+        turned[..., half:].addcmul_(x[..., :half], sin[..., half:])
+        return turned
+
+    @staticmethod
+    def setup_context(context: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        """Keep the angles."""
+        context.save_for_backward(*inputs[1:])
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        """Turned by the same angles the other way."""
+        cos, sin = context.saved_tensors
+        return _Rotation.forward(gradients[0], cos, -sin), None, None
+
+
 def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary position embedding (Su et al. 2021) of [R, F, heads, D], its two halves as the two coordinates."""
-    half = x.shape[-1] // 2
-    turned = x * cos
-    turned[..., :half].addcmul_(x[..., half:], sin[..., :half], value=-1.0)
-    turned[..., half:].addcmul_(x[..., :half], sin[..., half:])
+    turned: Tensor = _Rotation.apply(x, cos, sin) if torch.is_grad_enabled() else _Rotation.forward(x, cos, sin)
     return turned
 
 
@@ -156,15 +220,16 @@ def _attend_in_parts(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor
         mask = torch.full((count, total), -torch.inf, dtype=queries.dtype, device=queries.device)
         mask = mask.triu_(total - count + 1)
     parts = -(-count // QUERIES)
-    seen = queries.new_empty(len(queries), count, *queries.shape[1::2])
+    seen = []
     for start, end in pairwise(count * part // parts for part in range(parts + 1)):
         stop = total - count + end
-        seen[:, start:end] = scaled_dot_product_attention(
+        attended = scaled_dot_product_attention(
             queries[:, :, start:end],
             keys[:, :, :stop],
             values[:, :, :stop],
             attn_mask=mask[..., start:end, :stop],
             scale=scale,
             enable_gqa=queries.shape[1] != keys.shape[1],
-        ).transpose(1, 2)
-    return seen.transpose(1, 2)
+        )
+        seen.append(attended.transpose(1, 2))
+    return torch.cat(seen, dim=1).transpose(1, 2)

@@ -19,7 +19,8 @@ class Tree:
     """One row: `token_ids`, `depths` [N]; the first `trunk` of them are a plain sequence.
 
     `visible` [N - trunk, N] bool: what each later token sees; None for a chain. `adapter` reads the tree. `slots` [N]:
-    where keys and values of a token are kept, -1 where they must be computed; None where nothing is kept.
+    where keys and values of a token are kept, -1 where they must be computed; None where nothing is kept. `wanted` [n]:
+    the places of the tokens, ascending, after which the network's state is wanted.
     """
 
     token_ids: np.ndarray
@@ -28,6 +29,7 @@ class Tree:
     trunk: int
     adapter: str | None = None
     slots: np.ndarray | None = None
+    wanted: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     def sees(self, places: np.ndarray) -> np.ndarray:
         """[n, N] bool: what the tokens at `places` [n] (ascending) may attend to."""

@@ -15,7 +15,7 @@ from marl.errors import ModelError
 from marl.models import trials
 from marl.models.adapters import Adapters
 from marl.models.cache import Pair, empty_cache, held_cache
-from marl.models.decoder import Decoder
+from marl.models.decoder import Decoder, picked
 from marl.models.forest import Forest, plant
 from marl.models.layout import TRUNK, Layout, layouts
 from marl.models.lighter import by_columns, fuse_norms
@@ -140,11 +140,9 @@ class Reader:
                 f"{type(self.network).__name__} gives no hidden states that its output embedding turns into its "
                 "logits, so a value cannot be read off them; take a model of another family"
             )
-        return self._read(readings, _picked)
+        return self._read(readings, _finite)
 
-    def _read(
-        self, readings: Sequence[Reading], give: Callable[[Tensor, np.ndarray], Tensor]
-    ) -> tuple[Tensor, list[np.ndarray]]:
+    def _read(self, readings: Sequence[Reading], give: Callable[[Tensor], Tensor]) -> tuple[Tensor, list[np.ndarray]]:
         """What `give` makes of the states [N, H] at the wanted places, and the rows of every reading."""
         forest = self.plan(readings)
         sizes = [len(tree.token_ids) for tree in forest.trees]
@@ -153,24 +151,17 @@ class Reader:
             offset[tree] + path[reading.start :]
             for tree, path, reading in zip(forest.tree_of, forest.places, readings, strict=True)
         ]
-        wanted, inverse = np.unique(np.concatenate(flat), return_inverse=True)
-        tree_of = np.searchsorted(offset, wanted, side="right") - 1
         given, order = [], []
         for layout, states, _ in self.passes(readings, forest):
-            members = [np.flatnonzero(tree_of == number) for number in layout.numbers]
-            fresh = [
-                row * states.shape[1] + columns[wanted[mine] - offset[number]] - layout.kept
-                for row, (mine, number, columns) in enumerate(zip(members, layout.numbers, layout.columns, strict=True))
-            ]
-            order += members
-            given.append(give(states.flatten(0, 1), np.concatenate(fresh)))
-        position = np.empty(len(wanted), dtype=np.int64)
-        position[np.concatenate(order)] = np.arange(len(wanted))
+            given.append(give(states))
+            order += [offset[number] + forest.trees[number].wanted for number in layout.numbers]
+        position = np.empty(offset[-1], dtype=np.int64)
+        position[np.concatenate(order)] = np.arange(sum(map(len, order)))
         result = given[0] if len(given) == 1 else torch.cat(given)
-        return result, np.split(position[inverse], np.cumsum([len(part) for part in flat])[:-1])
+        return result, np.split(position[np.concatenate(flat)], np.cumsum([len(part) for part in flat])[:-1])
 
     def plan(self, readings: Sequence[Reading]) -> Forest:
-        """The trees that hold the readings, with the slots of what need not be computed again."""
+        """The trees that hold the readings, with what is wanted of them and the slots of what need not be computed."""
         forest = Forest([], np.zeros(len(readings), dtype=np.int64), [np.empty(0, dtype=np.int64)] * len(readings))
         groups: dict[str | None, list[int]] = {}
         for index, reading in enumerate(readings):
@@ -182,6 +173,11 @@ class Reader:
             for index, tree, path in zip(members, part.tree_of, part.places, strict=True):
                 forest.tree_of[index], forest.places[index] = tree + len(forest.trees), path
             forest.trees += part.trees
+        wanted: list[list[np.ndarray]] = [[] for _ in forest.trees]
+        for tree, path, reading in zip(forest.tree_of, forest.places, readings, strict=True):
+            wanted[tree].append(path[reading.start :])
+        for tree, parts in zip(forest.trees, wanted, strict=True):
+            tree.wanted = parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts))
         if self._keeps(readings):
             self._recall(readings, forest)
         return forest
@@ -205,10 +201,10 @@ class Reader:
     def passes(
         self, readings: Sequence[Reading], forest: Forest, *, cached: bool = False, room: int = 0
     ) -> Iterator[tuple[Layout, Tensor, list[Pair]]]:
-        """Call the network for all trees: (layout, states [R, F, H], keys and values with `cached`), call by call.
+        """Call the network for all trees: (layout, states [N, H], keys and values with `cached`), call by call.
 
-        `states` are logits where `split` is False; keys and values have `room` columns more. Prompts with a key are
-        kept once all calls are made.
+        `states` are those after the wanted tokens, row by row (see `Layout.states_of`), logits where `split` is False;
+        keys and values have `room` columns more. Prompts with a key are kept once all calls are made.
         """
         keeping = self._keeps(readings)
         kept: dict[int, np.ndarray] = {}
@@ -268,16 +264,19 @@ class Reader:
             cache = held_cache(self.prefixes.read(layout.slots, length + room), rows=rows, filled=filled)
         elif cached or trunk:
             cache = empty_cache(length + room)
+        asked = layout.asked()
         parts = []
         with self.adapters.active(layout.adapters):
             if trunk:
-                parts.append(self.call({"input_ids": token_ids[:, :trunk]}, cache))
+                parts.append(self.call({"input_ids": token_ids[:, :trunk]}, cache, asked[0]))
             inputs = {"input_ids": token_ids[:, trunk:]}
             if layout.visible is not None:
                 inputs |= self.attention(layout.visible, layout.depths[:, layout.kept + trunk :], layout.depths)
-            parts.append(self.call(inputs, cache))
+            parts.append(self.call(inputs, cache, asked[-1]))
         pairs = [] if cache is None else [(layer.keys, layer.values) for layer in cache.layers]
-        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1), pairs
+        states = (parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)).flatten(0, 1)
+        given = np.concatenate(asked, axis=1).ravel() >= 0
+        return states if given.all() else states[torch.from_numpy(given).to(self.device)], pairs
 
     def attention(self, visible: np.ndarray, queries: np.ndarray, keys: np.ndarray) -> dict[str, Any]:
         """The network's inputs that say where tokens stand and what they see; see `attention_mask`."""
@@ -287,16 +286,19 @@ class Reader:
             "attention_mask": attention_mask(visible, queries, keys, self.window, like),
         }
 
-    def call(self, inputs: dict[str, Any], cache: Any = None) -> Tensor:
-        """One call of the network. Returns its hidden states (logits where `split` is False); `cache` is filled."""
+    def call(self, inputs: dict[str, Any], cache: Any = None, asked: np.ndarray | None = None) -> Tensor:
+        """One call of the network, which fills `cache`. Returns the hidden states (logits where `split` is False)
+        [R, W, H] at the places `asked` [R, W] (-1: any; None: all).
+        """
         mask = inputs.get("attention_mask")
+        where = None if asked is None else torch.from_numpy(asked.clip(0)).to(self.device)
         if self.decoder is not None and self.split and self._plain(inputs["input_ids"], mask):
-            return self.decoder(inputs["input_ids"], inputs.get("position_ids"), mask, cache)
+            return self.decoder(inputs["input_ids"], inputs.get("position_ids"), mask, cache, where)
         with self._autocast():
             network = self.inner if self.split else self.network
             out = network(**inputs, past_key_values=cache, use_cache=cache is not None)
         states: Tensor = out.last_hidden_state if self.split else out.logits
-        return states
+        return states if where is None else picked(states, where)
 
     @contextmanager
     def many_steps(self, rows: int) -> Iterator[None]:
@@ -307,9 +309,9 @@ class Reader:
             yield
 
     def _plain(self, token_ids: Tensor, mask: Any) -> bool:
-        """Whether no gradient is wanted, and one mask, or none, says for all layers what the tokens see."""
+        """Whether one mask, or none, says for all layers what the tokens see."""
         inside = self.window is None or token_ids.shape[1] <= self.window.size
-        return not torch.is_grad_enabled() and (isinstance(mask, Tensor) or (mask is None and inside))
+        return isinstance(mask, Tensor) or (mask is None and inside)
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return nullcontext() if self.precision is None else torch.autocast(self.device.type, self.precision)
@@ -318,15 +320,11 @@ class Reader:
         """What the network makes of the output embedding's logits: Gemma's soft cap, where it has one."""
         return logits if self.soft_cap is None else torch.tanh(logits / self.soft_cap) * self.soft_cap
 
-    def logits(self, states: Tensor, where: np.ndarray | None = None) -> Tensor:
-        """Logits [M, V] of the `states` [N, H] at `where` [M] (None: all), in float32 at least. Raises ModelError if
-        not finite.
-        """
-        if where is not None:
-            states = states.index_select(0, torch.from_numpy(where).to(states.device))
+    def logits(self, states: Tensor) -> Tensor:
+        """Logits [N, V] of the `states` [N, H], in float32 at least. Raises ModelError if not finite."""
         if self.split:
             with self._autocast():
-                head = self.head if self.decoder is None or torch.is_grad_enabled() else self.decoder.head
+                head = self.head if self.decoder is None else self.decoder.head
                 states = head(states)
         logits = states.float() if states.dtype in (torch.float16, torch.bfloat16) else states
         if self.split:
@@ -339,12 +337,11 @@ class Reader:
         return logits
 
 
-def _picked(states: Tensor, where: np.ndarray) -> Tensor:
-    """The `states` [N, H] at `where` [M], in float32 at least. Raises ModelError if not finite."""
-    picked = states.index_select(0, torch.from_numpy(where).to(states.device))
-    if not torch.isfinite(picked.detach().sum()):
+def _finite(states: Tensor) -> Tensor:
+    """The `states` [N, H], in float32 at least. Raises ModelError if not finite."""
+    if not torch.isfinite(states.detach().sum()):
         raise ModelError(
             "the network's hidden states are not finite (NaN or infinity): its weights or inputs are damaged; load an "
             "earlier checkpoint, or lower the learning rate if this happened in training"
         )
-    return picked.float() if picked.dtype in (torch.float16, torch.bfloat16) else picked
+    return states.float() if states.dtype in (torch.float16, torch.bfloat16) else states

@@ -33,8 +33,7 @@ def last_states(reader: Reader, prompts: Sequence[Ids]) -> Tensor:
         mine = [index for index, tree in enumerate(forest.tree_of) if int(tree) in row_of]
         rows = np.array([row_of[int(forest.tree_of[index])] for index in mine])
         ends = [layout.columns[row][forest.places[index][-1]] for row, index in zip(rows, mine, strict=True)]
-        columns = np.array(ends) - layout.kept
-        found.append(states[torch.from_numpy(rows), torch.from_numpy(columns)])
+        found.append(states[torch.from_numpy(layout.states_of(rows, np.array(ends))).to(states.device)])
         owners += mine
     joined = torch.cat(found)[torch.as_tensor(np.argsort(owners), device=found[0].device)]
     return joined.float() if joined.dtype in (torch.float16, torch.bfloat16) else joined

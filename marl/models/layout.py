@@ -28,6 +28,7 @@ class Layout:
     `slots` [R, C], None for no kept column; `columns`: for each tree the column [N] of each of its tokens;
     `adapters`: one a row. `trunk`: how many first columns go through the network before the others, as plain sequences.
     `visible` [R, F - trunk, C + F] bool: what the others see, None where causal attention says it all.
+    `wanted`: for each row the columns, ascending, of the tokens after which a state is wanted.
     """
 
     numbers: np.ndarray
@@ -38,11 +39,31 @@ class Layout:
     columns: list[np.ndarray]
     trunk: int
     adapters: list[str | None]
+    wanted: list[np.ndarray]
 
     @property
     def kept(self) -> int:
         """C, the number of kept columns."""
         return 0 if self.slots is None else self.slots.shape[1]
+
+    def asked(self) -> list[np.ndarray]:
+        """Places [R, W] of the wanted tokens: among the trunk's, where there is one, and among the others; -1: none."""
+        start, end = self.kept + self.trunk, self.kept + self.token_ids.shape[1]
+        spans = [(self.kept, start), (start, end)] if self.trunk else [(start, end)]
+        return [_padded([own[(first <= own) & (own < last)] - first for own in self.wanted]) for first, last in spans]
+
+    def states_of(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """[n]: where the states after wanted tokens are, row by row, of those at `columns` [n] of `rows` [n]."""
+        starts = np.cumsum([0, *map(len, self.wanted)])
+        pairs = zip(rows, columns, strict=True)
+        return np.array([starts[row] + self.wanted[row].searchsorted(column) for row, column in pairs], dtype=np.int64)
+
+
+def _padded(rows: Sequence[np.ndarray]) -> np.ndarray:
+    table = np.full((len(rows), max(map(len, rows))), -1, dtype=np.int64)
+    for row, values in zip(table, rows, strict=True):
+        row[: len(values)] = values
+    return table
 
 
 def layouts(trees: Sequence[Tree], tokens: int, long: int | None = None) -> list[Layout]:
@@ -85,7 +106,7 @@ def _layout(
     visible = np.zeros((rows, length - trunk, past + length), dtype=bool) if masked else None
     if visible is not None:
         visible[:, :, past + trunk :] = np.eye(length - trunk, dtype=bool)  # padding sees itself: no row sees nothing
-    columns = []
+    columns, wanted = [], []
     for row, number in enumerate(numbers):
         tree, size = trees[number], int(fresh[number])
         new = np.arange(size)
@@ -103,6 +124,7 @@ def _layout(
                 sees = tree.sees(new)
                 visible[row, :size, : len(old)], visible[row, :size, past : past + size] = sees[:, old], sees[:, new]
         columns.append(column)
+        wanted.append(column[tree.wanted])
         token_ids[row, :size], depths[row, column] = tree.token_ids[new], tree.depths
     adapters = [trees[number].adapter for number in numbers]
-    return Layout(numbers, token_ids, depths, visible, slots, columns, trunk, adapters)
+    return Layout(numbers, token_ids, depths, visible, slots, columns, trunk, adapters, wanted)

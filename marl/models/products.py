@@ -62,14 +62,14 @@ class Product:
         held = self._weights(x)
         if held is not None:
             return torch.ops.mkldnn._linear_pointwise(x, *held, "swish", [], "")
-        return silu(self._plain(x), inplace=True)
+        return silu(self._plain(x), inplace=not torch.is_grad_enabled())
 
     def times(self, x: Tensor, other: Tensor) -> Tensor:
         """The product, each entry times that of `other` [..., M]."""
         held = self._weights(x)
         if held is not None:
             return torch.ops.mkldnn._linear_pointwise.binary(x, other, *held, "mul")
-        return self._plain(x).mul_(other)
+        return self._plain(x) * other if torch.is_grad_enabled() else self._plain(x).mul_(other)
 
     def plus(self, x: Tensor, other: Tensor) -> Tensor:
         """The product plus `other` [..., M]."""
@@ -87,10 +87,17 @@ class Product:
 
     def _weights(self, x: Tensor) -> tuple[Tensor, Tensor | None] | None:
         """Weights and bias for oneDNN, or None where a plain product is faster."""
-        least = FEW if self._packing.in_use else MANY
-        if not self._fused or x.numel() < least * x.shape[-1] or not x.is_cpu or x.dtype != torch.float32:
+        packed = self._packed if self._packing.in_use else None
+        least = MANY if packed is None else FEW
+        if (
+            torch.is_grad_enabled()
+            or not self._fused
+            or x.numel() < least * x.shape[-1]
+            or not x.is_cpu
+            or x.dtype != torch.float32
+        ):
             return None
-        if self._packing.in_use:
-            return self._packed
+        if packed is not None:
+            return packed
         [layer, *others] = self._layers
         return None if others else (layer.weight, layer.bias)

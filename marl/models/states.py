@@ -198,11 +198,10 @@ def _taken_over(
     order = np.argsort(forest.tree_of)[layout.numbers]  # the prompt in each row
     width = layout.kept + layout.token_ids.shape[1]
     seen = np.full((len(order), width), -1, dtype=np.int64)
-    last = np.zeros(len(order), dtype=np.int64)
     for row, index in enumerate(order):
         columns = layout.columns[row][forest.places[index]]
-        seen[row, columns], last[row] = np.arange(len(columns)), columns[-1] - layout.kept
-    logits = reader.logits(states.flatten(0, 1), np.arange(len(order)) * states.shape[1] + last)
+        seen[row, columns] = np.arange(len(columns))
+    logits = reader.logits(states)
     cache = held_cache(pairs, rows=len(order), filled=width)
     depths = np.array([len(speeches[index].prompt) for index in order])
     return logits, States(reader, cache, seen, depths, list(layout.adapters)), np.argsort(order)
@@ -217,39 +216,38 @@ def _gathered(
     room: int,
 ) -> Begun:
     """Prompts that share rows, or several calls: keys and values of each are brought together in one row."""
-    depths = np.array([len(each.prompt) for each in speeches])
-    longest = int(depths.max())
+    longest = max(len(each.prompt) for each in speeches)
     layers: list[Pair] = []
-    logits: Tensor | None = None
+    found: list[Tensor] = []
+    order: list[int] = []
     for layout, states, pairs in calls:
         row_of = {int(number): row for row, number in enumerate(layout.numbers)}
-        mine = [index for index in range(len(speeches)) if int(forest.tree_of[index]) in row_of]
-        where = np.array([row_of[int(forest.tree_of[index])] for index in mine])
+        mine = [index for index, tree in enumerate(forest.tree_of[: len(speeches)]) if int(tree) in row_of]
+        where = np.array([row_of[int(forest.tree_of[index])] for index in mine], dtype=np.int64)
         columns = np.zeros((len(mine), longest), dtype=np.int64)
-        for place, index in enumerate(mine):
-            columns[place, : depths[index]] = layout.columns[where[place]][forest.places[index]]
-        last = columns[np.arange(len(mine)), depths[mine] - 1] - layout.kept
-        found = reader.logits(states.flatten(0, 1), where * states.shape[1] + last)
-        if logits is None:
-            logits = found.new_zeros(len(speeches), found.shape[1])
+        for row, at, index in zip(columns, where, mine, strict=True):
+            row[: len(speeches[index].prompt)] = layout.columns[at][forest.places[index]]
+        ends = [layout.columns[at][forest.places[index][-1]] for at, index in zip(where, mine, strict=True)]
+        found.append(reader.logits(states)[torch.from_numpy(layout.states_of(where, np.array(ends))).to(reader.device)])
+        if not layers:
             layers = [
                 (_buffer(keys, rows, longest + room), _buffer(values, rows, longest + room)) for keys, values in pairs
             ]
-        own, at = (torch.tensor(part, device=reader.device) for part in (mine, where))
-        logits[own] = found
+        own = slice(len(order), len(order) + len(mine))
         plain = layout.visible is None  # every row is one prompt from its first column on
         width = min(longest, layout.token_ids.shape[1]) if plain else longest
-        column = torch.from_numpy(columns).to(reader.device)
+        at, column = (torch.from_numpy(part).to(reader.device) for part in (where, columns))
         for target, pair in zip(layers, pairs, strict=True):
             for buffer, part in zip(target, pair, strict=True):
                 moved = part[at, :, :width] if plain else part.transpose(1, 2)[at[:, None], column].transpose(1, 2)
                 buffer[own, :, :width] = moved
                 buffer[own, :, width:longest] = 0.0  # what is masked must be finite
-    assert logits is not None
+        order += mine
     cache = held_cache(layers, rows=len(speeches), filled=longest)
+    depths = np.array([len(speeches[index].prompt) for index in order])
     seen = np.where(np.arange(longest) < depths[:, None], np.arange(longest), -1)
-    adapters = [each.adapter for each in speeches]
-    return logits, States(reader, cache, seen, depths, adapters), np.arange(len(speeches))
+    adapters = [speeches[index].adapter for index in order]
+    return torch.cat(found), States(reader, cache, seen, depths, adapters), np.argsort(order)
 
 
 def _buffer(like: Tensor, rows: int, columns: int) -> Tensor:
