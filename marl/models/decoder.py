@@ -22,6 +22,9 @@ QUERIES = 72
 ROWS = 16
 """Rows from which on a single query attends faster by elementwise products, which read keys and values in order."""
 
+COLUMNS = 64
+"""Columns up to which its values are gathered faster by a product of matrices."""
+
 
 class _Layer:
     """A decoder layer's parts."""
@@ -159,11 +162,14 @@ def _seen_from(asked: Tensor, mask: Tensor | None, x: Tensor, total: int) -> Ten
 
 
 def _normed(norm: Any, x: Tensor) -> Tensor:
-    """What `norm` gives; without a module's wrapping, which costs a fifth of it where rows are few."""
-    if type(norm) is nn.RMSNorm:
+    """What `norm` gives; torch's own takes more passes, and a module's wrapping a fifth where rows are few."""
+    if type(norm) is not nn.RMSNorm:
+        normed: Tensor = norm(x)
+        return normed
+    if torch.is_grad_enabled():
         return torch.rms_norm(x, norm.normalized_shape, norm.weight, norm.eps)
-    normed: Tensor = norm(x)
-    return normed
+    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return (x * length.square_().div_(x.shape[-1]).add_(norm.eps or 0.0).rsqrt_()).mul_(norm.weight)
 
 
 class _Rotation(torch.autograd.Function):
@@ -207,6 +213,8 @@ def _attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, 
     if count == 1 and rows >= ROWS and not grouped and queries.device.type == "cpu":
         scores = (keys * (queries * scale)).sum(-1)
         weights = (scores if mask is None else scores + mask[:, :, 0]).softmax(-1)
+        if keys.shape[2] < COLUMNS:
+            return weights[:, :, None] @ values
         return (values * weights[..., None]).sum(2, keepdim=True)
     causal = mask is None and count > 1
     return scaled_dot_product_attention(

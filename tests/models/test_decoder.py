@@ -101,7 +101,7 @@ def test_adapters_that_come_later_are_not_passed_by(llama):
 
 @pytest.mark.parametrize("heads", [(4, 4), (4, 2)])
 @pytest.mark.parametrize("masked", [True, False])
-@pytest.mark.parametrize(("count", "past"), [(1, 30), (5, 0), (3 * QUERIES, 0), (2 * QUERIES + 1, 17)])
+@pytest.mark.parametrize(("count", "past"), [(1, 30), (1, 90), (5, 0), (3 * QUERIES, 0), (2 * QUERIES + 1, 17)])
 def test_attention_in_parts_is_attention(heads, masked, count, past):
     generator = torch.Generator().manual_seed(0)
     rows, total = ROWS, past + count
