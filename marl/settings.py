@@ -210,6 +210,9 @@ class QSettings(Settings):
     target_every: int = Field(default=50, ge=1)
     tau: float = Field(default=1.0, gt=0, le=1)
     huber: float = Field(default=1.0, gt=0, description="errors beyond it count linearly; a large one squares them all")
+    overestimate: float = Field(
+        default=1.0, gt=0, le=1, description="weight of what turned out worse than thought; below 1: optimistic"
+    )
     double: bool = Field(default=True, description="the network chooses the option that the target network values")
     explore: Literal["epsilon", "ucb"] = "epsilon"
     epsilon: tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]] = (1.0, 0.05)

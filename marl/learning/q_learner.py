@@ -125,7 +125,8 @@ class QLearner(MultiAgentLearner):
             tensors["terminal"],
             gamma=config.scenario.training.gamma,
         )
-        loss = objectives.q_loss(total, targets, torch.ones_like(tensors["terminal"]), delta=self.settings.huber)
+        every, q = torch.ones_like(tensors["terminal"]), self.settings
+        loss = objectives.q_loss(total, targets, every, delta=q.huber, overestimate=q.overestimate)
         self._log("td_loss", loss)
         self._log("q_values", total.mean())
         return checked(module_id, loss)

@@ -117,3 +117,29 @@ def test_q_iteration_on_a_chain_reaches_value_iteration() -> None:
     assert {turn: float(q[turn]) for turn in turns} == pytest.approx(optimal, abs=1e-12)
     assert objectives.greedy(q[:3], legal[:3]).tolist() == [1, 1, 1]
     assert objectives.chosen_q(q[:3], torch.ones(3, dtype=torch.int64)).tolist() == pytest.approx([0.81, 0.9, 1.0])
+
+
+def test_what_turned_out_worse_than_thought_weighs_less() -> None:
+    values, targets = torch.tensor([3.0, 1.0, 2.0]), torch.tensor([1.0, 2.0, 2.0])
+    mask = torch.ones(3, dtype=torch.bool)
+    loss = objectives.q_loss(values, targets, mask, delta=100.0, overestimate=0.25)
+    assert float(loss) == pytest.approx((0.25 * 2.0 + 0.5) / 3)
+
+
+def test_optimistic_values_are_those_of_the_best_partner() -> None:
+    """Two independent learners of the climbing game (Claus & Boutilier 1998), the other one playing at random."""
+    payoff = torch.tensor([[11.0, -30.0, 0.0], [-30.0, 7.0, 6.0], [0.0, 0.0, 5.0]])
+    best = {}
+    for weight in (1.0, 0.001):
+        q = torch.zeros(3, requires_grad=True)
+        optimizer = torch.optim.SGD([q], lr=0.5)
+        every = torch.ones(9, dtype=torch.bool)
+        for _ in range(3000):
+            optimizer.zero_grad()
+            loss = objectives.q_loss(q.repeat_interleave(3), payoff.flatten(), every, delta=1e6, overestimate=weight)
+            loss.backward()
+            optimizer.step()
+        best[weight] = q.detach()
+    assert int(best[1.0].argmax()) == 2  # 5/3 for right, -19/3 for left
+    torch.testing.assert_close(best[1.0], payoff.mean(dim=1), atol=1e-2, rtol=0)
+    torch.testing.assert_close(best[0.001], payoff.amax(dim=1), atol=0.1, rtol=0)
