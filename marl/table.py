@@ -144,7 +144,9 @@ class Table:
 
     def _legal(self, agent: str, observation: Any) -> list[int]:
         mask = observation.get("action_mask") if isinstance(observation, Mapping) else None
-        legal = list(range(len(self.action_names[agent]))) if mask is None else np.flatnonzero(mask).tolist()
+        if mask is None:
+            return list(range(len(self.action_names[agent])))
+        legal: list[int] = np.asarray(mask).nonzero()[0].tolist()
         if not legal:
             raise EnvError(f"{agent} has no legal action; an env ends the agent or leaves at least one action legal")
         return legal
@@ -153,7 +155,8 @@ class Table:
         """Append the turn; return (action, message) for the env. A failed reply is no message, not an empty one."""
         view, env = self.views[agent], self.env
         state, state_text = self._global()
-        heard = {id(message) for message in env.heard(agent)}
+        said = env.messages
+        heard = {id(message) for message in env.heard(agent)} if said else ()
         turn = Turn(
             id=len(self.episode.turns),
             agent=agent,
@@ -172,8 +175,8 @@ class Table:
             inputs=decision.inputs,
             features=view.features,
             state=state,
-            heard=tuple(i for i, message in enumerate(env.messages) if id(message) in heard),
-            said=tuple(range(len(env.messages))),
+            heard=tuple(i for i, message in enumerate(said) if id(message) in heard) if heard else (),
+            said=tuple(range(len(said))),
             failure=decision.failure,
             state_text=state_text,
         )

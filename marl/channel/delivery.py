@@ -62,6 +62,8 @@ class Delivery:
 
     def inbox(self, agent: str) -> tuple[Message, ...]:
         """The same as the agent reads them: its own as it sent them, whatever the intervention made others hear."""
+        if not self._inboxes[agent]:
+            return ()
         return tuple(
             replace(message, text=message.sent) if message.sender == agent and message.text != message.sent else message
             for message in self._inboxes[agent]
