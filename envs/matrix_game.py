@@ -213,7 +213,7 @@ class MatrixGame(ParallelEnv[str, Observation, int]):
         """The round, and the last round's moves."""
         own, other = (self.moves[name] for name in self._sides(agent))
         flags = np.asarray(observation["observation"])
-        mine, yours, clock = np.split(flags, [len(own), len(own) + len(other)])
+        mine, yours, clock = flags[: len(own)], flags[len(own) : -self.rounds - 1], flags[-self.rounds - 1 :]
         played = int(clock.argmax())
         now = "The game is over." if played == self.rounds else f"Round {played + 1} of {self.rounds}."
         return f"Last: you {own[mine.argmax()]}, other {other[yours.argmax()]}. {now}" if played else now
@@ -265,13 +265,13 @@ class MatrixGame(ParallelEnv[str, Observation, int]):
         return self.possible_agents if agent == "player_0" else self.possible_agents[::-1]
 
     def _encoded(self, agent: str) -> np.ndarray:
-        parts = [np.zeros(len(self.moves[name]), dtype=np.float32) for name in self._sides(agent)]
+        own, other = (len(self.moves[name]) for name in self._sides(agent))
+        flags = np.zeros(own + other + self.rounds + 1, dtype=np.float32)
         if self._history:
-            last = dict(zip(self.possible_agents, self._history[-1], strict=True))
-            for part, name in zip(parts, self._sides(agent), strict=True):
-                part[last[name]] = 1.0
-        clock = np.eye(self.rounds + 1, dtype=np.float32)[len(self._history)]
-        return np.concatenate([*parts, clock])
+            mine, yours = self._history[-1] if agent == self.possible_agents[0] else self._history[-1][::-1]
+            flags[mine] = flags[own + yours] = 1.0
+        flags[own + other + len(self._history)] = 1.0
+        return flags
 
     def _observations(self) -> dict[str, Observation]:
         return {

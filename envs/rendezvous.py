@@ -30,6 +30,7 @@ from pettingzoo import ParallelEnv
 PLACES = ("hill", "river", "lake")
 WEATHER = ("sun", "rain", "storm")
 MEETING = 10.0
+THREE = np.eye(3, dtype=np.float32)
 MAX_DAYS = 3  # as far as `reference` enumerates
 
 Observation = dict[str, np.ndarray]
@@ -119,7 +120,7 @@ class Rendezvous(ParallelEnv[str, Observation, int]):
 
     def state(self) -> np.ndarray:
         """The treasure's place, the weather, player_0's clues, player_1's, the day; float32 [7 days + 7]."""
-        hidden = np.eye(3, dtype=np.float32)[[self._treasure, self._weather]].ravel()
+        hidden = THREE[[self._treasure, self._weather]].ravel()
         return np.concatenate([hidden, self._clue_flags(0), self._clue_flags(1), self._clock()])
 
     def render(self) -> str:
@@ -136,8 +137,8 @@ class Rendezvous(ParallelEnv[str, Observation, int]):
 
     def describe(self, agent: str, observation: Observation) -> str:
         """The places that the player has seen, day by day."""
-        flags = np.asarray(observation["observation"])[: 3 * self.days].reshape(self.days, 3)
-        return f"You see: {', '.join(PLACES[int(clue.argmax())] for clue in flags if clue.any())}."
+        clues = np.asarray(observation["observation"])[: 3 * self.days].reshape(self.days, 3).tolist()
+        return f"You see: {', '.join(PLACES[clue.index(max(clue))] for clue in clues if any(clue))}."
 
     def action_names(self, agent: str) -> list[str]:
         """The places: hill, river, lake."""
@@ -184,7 +185,9 @@ class Rendezvous(ParallelEnv[str, Observation, int]):
         return flags.ravel()
 
     def _clock(self) -> np.ndarray:
-        return np.eye(self.days + 1, dtype=np.float32)[self._day]
+        clock = np.zeros(self.days + 1, dtype=np.float32)
+        clock[self._day] = 1.0
+        return clock
 
     def _observations(self) -> dict[str, Observation]:
         return {

@@ -18,7 +18,7 @@ end together. docs/environments.md describes it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -123,12 +123,12 @@ class TextFace:
 
     def describe(self, agent: str, observation: np.ndarray) -> str:
         """The speaker's goal, or where the landmarks are, how the listener moves and the last word it heard."""
-        flags = np.asarray(observation)
+        flags = np.asarray(observation).tolist()
         if agent == SPEAKER:
-            return f"You see: the goal is {COLORS[int(flags.argmax())]}."
-        velocity, landmarks, heard = flags[:2], flags[2:8].reshape(3, 2), flags[8:]
+            return f"You see: the goal is {COLORS[flags.index(max(flags))]}."
+        velocity, landmarks, heard = flags[:2], [flags[at : at + 2] for at in (2, 4, 6)], flags[8:]
         told = [f"{color} {_whither(offset, 0.1)}" for color, offset in zip(COLORS, landmarks, strict=True)]
-        word = f" {SPEAKER}: {WORDS[int(heard.argmax())]}." if heard.any() else ""
+        word = f" {SPEAKER}: {WORDS[heard.index(max(heard))]}." if any(heard) else ""
         return f"You see: {', '.join(told)}. You go: {_whither(velocity, 0.25)}.{word}"
 
     def action_names(self, agent: str) -> list[str]:
@@ -141,8 +141,8 @@ class TextFace:
         return f"the goal is {COLORS[self.env.world.landmarks.index(goal)]}"
 
 
-def _whither(offset: np.ndarray, least: float) -> str:
-    """An offset [2] in words, farther axis first: "far left up", "right", or "here" below `least` on both axes."""
+def _whither(offset: Sequence[float], least: float) -> str:
+    """An offset (x, y) in words, farther axis first: "far left up", "right", or "here" below `least` on both axes."""
     named = [
         (abs(value), f"far {name}" if abs(value) > 1 else name)
         for value, name in zip(

@@ -15,6 +15,25 @@ from marl.types import Decision, Episode, View
 RETRIES = 2
 
 
+class Tables:
+    """Env copies of `scenario` that outlive a call of `play`: making one can cost more than an episode at it.
+
+    One whose episode failed is made anew, and so is every one with a pool of texts.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self._kept: dict[str | None, list[Table]] = {}
+
+    def lay(self, number: int, intervention: str | None, pool: Mapping[str, Sequence[str]] | None) -> list[Table]:
+        """So many tables under the intervention."""
+        kept = [] if pool else self._kept.setdefault(intervention, [])
+        kept[:] = [table for table in kept if not table.failed]
+        while len(kept) < number:
+            kept.append(Table(self.scenario, intervention=intervention, pool=pool))
+        return kept[:number]
+
+
 def play(
     scenario: Scenario,
     policies: Mapping[str, Policy],
@@ -26,6 +45,7 @@ def play(
     group: int = 64,
     copies: int = 1,
     on_step: Callable[[Episode], None] | None = None,
+    tables: Tables | None = None,
 ) -> list[Episode]:
     """Play the episodes numbered `indices` and return their records in that order.
 
@@ -34,17 +54,17 @@ def play(
     `group`, so that an episode depends on its group's numbers and not on who else plays. `intervention` replaces
     the scenario's ("none", "off", "scrambled"); `pool` holds the texts that scrambled messages are drawn from.
     `copies` consecutive episodes begin in one situation (their envs have one seed) and differ in what agents draw.
-    `on_step` is called with each episode after each of its steps.
+    `on_step` is called with each episode after each of its steps. `tables`, of the same scenario, are what is played
+    at; they may be given to the next call, too.
     An env that raises makes its episode a recorded failure (`outcome == "failed"`, `error`); the others go on.
     """
     seating = {agent: _policy_of(agent, name, policies) for agent, name in scenario.seats.items()}
+    tables = Tables(scenario) if tables is None else tables
     episodes: list[Episode] = []
-    tables: list[Table] = []
     for start in range(0, len(indices), group):
         chunk = indices[start : start + group]
-        while len(tables) < len(chunk):
-            tables.append(Table(scenario, intervention=intervention, pool=pool))
-        episodes += _play_group(scenario, seating, tables[: len(chunk)], chunk, seed, copies, on_step)
+        laid = tables.lay(len(chunk), intervention, pool)
+        episodes += _play_group(scenario, seating, laid, chunk, seed, copies, on_step)
     return episodes
 
 

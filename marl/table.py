@@ -39,12 +39,15 @@ class Table:
         pool: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.scenario = scenario
+        self.failed = False
         self.env: Any = open_env(scenario, intervention=intervention, pool=pool)
         self.turn_taking = isinstance(self.env, AECEnv)
         self.face = text_face(self.env, scenario.env.text)
         self.vocabulary = tuple(scenario.channel.vocabulary or ())
         self.action_names = {agent: list(self.face.action_names(agent)) for agent in self.env.possible_agents}
         self.rules = {agent: self.face.rules(agent) for agent in self.env.possible_agents}
+        bare = self.env.unwrapped
+        self._spaces = {agent: bare.observation_space(agent) for agent in self.env.possible_agents}
 
     def open_record(self, seed: int, index: int, situation: int | None = None) -> None:
         """Open the record of episode number `index`; the env, the channel and every agent get streams of their own.
@@ -60,6 +63,8 @@ class Table:
         self.streams = {agent: stream(seed, "agent", agent, index) for agent in agents}
         self.views: dict[str, View] = {}
         self.forced: dict[str, int] = {}
+        self._last_turns: dict[str, Turn] = {}
+        self._now: tuple[np.ndarray, str | None] | None = None
 
     def begin(self) -> None:
         """Reset the env for the episode whose record is open."""
@@ -134,11 +139,14 @@ class Table:
     ) -> View:
         budget = self.scenario.channel.budget
         number = self.episode.index
-        return View(agent, phase, prompt, options, budget, observation, inbox, self.streams[agent], number)
+        features = flat_observation(self._spaces[agent], observation)
+        return View(agent, phase, prompt, options, budget, observation, inbox, self.streams[agent], number, features)
 
     def _legal(self, agent: str, observation: Any) -> list[int]:
         mask = observation.get("action_mask") if isinstance(observation, Mapping) else None
-        legal = list(range(len(self.action_names[agent]))) if mask is None else [int(i) for i in np.flatnonzero(mask)]
+        if mask is None:
+            return list(range(len(self.action_names[agent])))
+        legal: list[int] = np.asarray(mask).nonzero()[0].tolist()
         if not legal:
             raise EnvError(f"{agent} has no legal action; an env ends the agent or leaves at least one action legal")
         return legal
@@ -146,52 +154,59 @@ class Table:
     def _record(self, agent: str, decision: Decision) -> tuple[int | None, str | None]:
         """Append the turn; return (action, message) for the env. A failed reply is no message, not an empty one."""
         view, env = self.views[agent], self.env
-        heard = {id(message) for message in env.heard(agent)}
-        self.episode.turns.append(
-            Turn(
-                id=len(self.episode.turns),
-                agent=agent,
-                policy=self.scenario.seats[agent],
-                phase=view.phase,
-                step=env.step_index,
-                round=env.round,
-                prompt=view.prompt,
-                options=view.options,
-                text=decision.text,
-                choice=decision.choice,
-                prompt_ids=decision.prompt_ids,
-                token_ids=decision.token_ids,
-                option_ids=decision.option_ids,
-                log_probs=decision.log_probs,
-                inputs=decision.inputs,
-                features=self._features(agent, view.observation),
-                state=self._state(),
-                heard=tuple(i for i, message in enumerate(env.messages) if id(message) in heard),
-                said=tuple(range(len(env.messages))),
-                failure=decision.failure,
-                state_text=self._state_text(),
-            )
+        state, state_text = self._global()
+        said = env.messages
+        heard = {id(message) for message in env.heard(agent)} if said else ()
+        turn = Turn(
+            id=len(self.episode.turns),
+            agent=agent,
+            policy=self.scenario.seats[agent],
+            phase=view.phase,
+            step=env.step_index,
+            round=env.round,
+            prompt=view.prompt,
+            options=view.options,
+            text=decision.text,
+            choice=decision.choice,
+            prompt_ids=decision.prompt_ids,
+            token_ids=decision.token_ids,
+            option_ids=decision.option_ids,
+            log_probs=decision.log_probs,
+            inputs=decision.inputs,
+            features=view.features,
+            state=state,
+            heard=tuple(i for i, message in enumerate(said) if id(message) in heard) if heard else (),
+            said=tuple(range(len(said))),
+            failure=decision.failure,
+            state_text=state_text,
         )
+        self.episode.turns.append(turn)
+        self._last_turns[agent] = turn
         if view.phase == "talk":
             return None, None if decision.failure else decision.text
         choice = decision.choice if decision.choice is not None and decision.failure is None else 0
         return self.action_names[agent].index(view.options[choice]), ""
 
-    def _features(self, agent: str, observation: Any) -> np.ndarray:
-        return flat_observation(self.env.unwrapped.observation_space(agent), observation)
+    def _global(self) -> tuple[np.ndarray, str | None]:
+        """The state, [S], and its words where the critic reads them: asked for once until the env moves.
 
-    def _state(self) -> np.ndarray:
-        """[S]; empty for an env without `state()`, which everything but a centralized critic can do without."""
-        try:
-            return np.asarray(self.env.state(), dtype=np.float32).ravel()
-        except NotImplementedError:
-            return np.zeros(0, np.float32)
-
-    def _state_text(self) -> str | None:
-        return self.face.describe_state() if self.scenario.training.critic.kind == "text" else None
+        The array is empty for an env without `state()`, which everything but a centralized critic can do without.
+        """
+        if self._now is None:
+            try:
+                state = np.array(
+                    self.env.state(), dtype=np.float32
+                ).ravel()  # a copy: an env may change its own in place
+            except NotImplementedError:
+                state = np.zeros(0, np.float32)
+            text = self.face.describe_state() if self.scenario.training.critic.kind == "text" else None
+            self._now = state, text
+        return self._now
 
     def _advance(self, moves: Mapping[str, tuple[int | None, str | None]]) -> None:
         env = self.env
+        if env.phase == "act":
+            self._now = None
         plays = {agent: moves.get(agent, (self.forced.get(agent), "")) for agent in self._movers_now()}
         actions = {agent: {"action": action or 0, "message": text} for agent, (action, text) in plays.items()}
         if self.turn_taking:
@@ -219,7 +234,7 @@ class Table:
 
     def _collect(self, rewards: Any, terminations: Any, truncations: Any, infos: Any) -> None:
         """Credit each reward to the agent's latest turn, and close the turns of agents that ended."""
-        last_turn: dict[str, Turn] = {turn.agent: turn for turn in self.episode.turns}
+        last_turn = self._last_turns
         paid = self.episode.turns[-1].paid if self.episode.turns else {}
         for agent, reward in rewards.items():
             self.episode.returns[agent] += float(reward)
@@ -240,6 +255,5 @@ class Table:
     def _note_cut(self, agent: str, turn: Turn) -> None:
         """Keep what the env shows where it cuts the agent off: learning needs its value."""
         seen = self.env.observe(agent) if isinstance(self.env, AECEnv) else self._observations[agent]
-        turn.next_features = self._features(agent, seen["observation"])
-        turn.next_state = self._state()
-        turn.next_state_text = self._state_text()
+        turn.next_features = flat_observation(self._spaces[agent], seen["observation"])
+        turn.next_state, turn.next_state_text = self._global()

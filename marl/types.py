@@ -47,6 +47,7 @@ class View:
     empty for free text of at most `budget` tokens. `observation` is the agent's private observation as the env
     gave it, `inbox` the messages that it has heard (its own included). `rng` is the agent's own stream. `episode` is
     the number of the episode that goes on, None outside of any: a policy may keep work for the agent's next turn in it.
+    `features`, float32 [O], is the observation flattened (`marl.text.flat_observation`), None where nobody did that.
     """
 
     agent: str
@@ -58,6 +59,7 @@ class View:
     inbox: tuple[Message, ...]
     rng: np.random.Generator
     episode: int | None = None
+    features: np.ndarray | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

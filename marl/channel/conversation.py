@@ -17,7 +17,7 @@ from marl.seeding import stream
 from marl.types import Phase
 
 CHARACTERS_PER_TOKEN = 64  # generous: a text of `budget` tokens is never refused for its length
-PHASES: tuple[Phase, Phase] = ("talk", "act")
+PHASES: dict[Phase, np.int64] = {"talk": np.int64(0), "act": np.int64(1)}
 
 
 class Conversation:
@@ -151,7 +151,7 @@ class Conversation:
             {"sender": self.agents.index(message.sender), "round": message.round, "text": message.text}
             for message in self.delivery.inbox(agent)
         )
-        return {"observation": inner, "phase": np.int64(PHASES.index(phase)), "inbox": inbox}
+        return {"observation": inner, "phase": PHASES[phase], "inbox": inbox}
 
 
 def talk_mask(observation: Any, info: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ class Delivery:
 
     def __init__(self, graph: nx.DiGraph, intervention: Intervention) -> None:
         self.graph = graph
+        self._hearers = {sender: tuple(agent for agent in graph if graph.has_edge(sender, agent)) for sender in graph}
         self.intervention = intervention
         self.reset(np.random.default_rng())
 
@@ -35,7 +36,7 @@ class Delivery:
     def hearers(self, sender: str, present: Iterable[str]) -> tuple[str, ...]:
         """The agents among `present` that hear `sender`, in the order of the graph's nodes."""
         there = set(present)
-        return tuple(agent for agent in self.graph if self.graph.has_edge(sender, agent) and agent in there)
+        return tuple(agent for agent in self._hearers.get(sender, ()) if agent in there)
 
     def post(self, sender: str, text: str) -> None:
         """Hand in `sender`'s message of this round; a later one of the same round takes its place."""
@@ -61,6 +62,8 @@ class Delivery:
 
     def inbox(self, agent: str) -> tuple[Message, ...]:
         """The same as the agent reads them: its own as it sent them, whatever the intervention made others hear."""
+        if not self._inboxes[agent]:
+            return ()
         return tuple(
             replace(message, text=message.sent) if message.sender == agent and message.text != message.sent else message
             for message in self._inboxes[agent]

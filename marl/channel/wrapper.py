@@ -121,7 +121,7 @@ class TalkParallelEnv(_Talking, BaseParallelWrapper):
         moves = {agent: self.conversation.act(agent, action) for agent, action in actions.items()}
         self._inner, rewards, terminations, truncations, infos = self.env.step(moves)
         self.conversation.step_index += 1
-        for agent in self.possible_agents:
+        for agent in self.conversation.agents:
             self.conversation.delivery.end_decision(agent)
         self._begin_decision()
         return self._observed(), rewards, terminations, truncations, self._masked(infos)
@@ -136,7 +136,7 @@ class TalkParallelEnv(_Talking, BaseParallelWrapper):
         return self._observed(), rewards, ended, cut, self._masked({agent: {} for agent in live})
 
     def _begin_decision(self) -> None:
-        self.conversation.begin_decision(any(self.may_speak(agent) for agent in self.agents))
+        self.conversation.begin_decision(self.talk_rounds > 0 and any(self.may_speak(agent) for agent in self.agents))
 
     def _observed(self) -> dict[str, Any]:
         return {agent: self.conversation.observation(agent, inner, self.phase) for agent, inner in self._inner.items()}

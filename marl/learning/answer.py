@@ -10,6 +10,7 @@ from marl.errors import ParleyError
 from marl.learning.task import Task
 from marl.models.api_meter import Meter
 from marl.policies import Policy, meters
+from marl.rollout import Tables
 from marl.settings import Scenario
 from marl.types import Episode
 
@@ -36,13 +37,13 @@ class Answer:
         return self.result
 
 
-def answer(task: Task, scenario: Scenario, policies: Mapping[str, Policy]) -> Answer:
-    """Play `task` here."""
+def answer(task: Task, scenario: Scenario, policies: Mapping[str, Policy], tables: Tables | None = None) -> Answer:
+    """Play `task` here, at `tables` where they are given."""
     counting = meters(policies.values())
     before = {name: meter.record() for name, meter in counting.items()}
     result: list[Episode] | ParleyError
     try:
-        result = task.play(scenario, policies)
+        result = task.play(scenario, policies, tables)
     except ParleyError as error:
         result = error
     return Answer(result, {name: meter.since(before[name]) for name, meter in counting.items()})

@@ -17,6 +17,7 @@ from marl.learning.cluster import ensure_ray
 from marl.learning.dispatch import play_on
 from marl.learning.task import Task
 from marl.policies import Policy, meters
+from marl.rollout import Tables
 from marl.settings import Scenario
 from marl.types import Episode
 
@@ -28,12 +29,13 @@ class PolicyRunner(EnvRunner):
         super().__init__(config=config, **kwargs)
         torch.set_num_threads(1)
         self._key = -1
-        self._seated: tuple[Scenario, Mapping[str, Policy]] | None = None
+        self._seated: tuple[Scenario, Mapping[str, Policy], Tables] | None = None
 
     def sample(self, *, task: Task, key: int, seated: list[Any]) -> Answer:
         """Play with the scenario and policies behind the reference `seated[0]`."""
         if self._seated is None or key != self._key:
-            self._key, self._seated = key, ray.get(seated[0])
+            scenario, policies = ray.get(seated[0])
+            self._key, self._seated = key, (scenario, policies, Tables(scenario))
         return answer(task, *self._seated)
 
     def get_spaces(self) -> dict[str, tuple[gym.Space, gym.Space]]:

@@ -18,6 +18,7 @@ from marl.learning.seating import seat
 from marl.learning.task import Task
 from marl.models.api_meter import Meter
 from marl.policies import meters
+from marl.rollout import Tables
 
 
 class EpisodeRunner(EnvRunner):
@@ -29,6 +30,7 @@ class EpisodeRunner(EnvRunner):
         self._version: int | None = None
         self.actors: dict[str, ActorModule] = {}
         self._policies: dict[str, Any] = {}
+        self._tables = Tables(config.scenario)
         if self.worker_index:
             self.make_module()
 
@@ -58,7 +60,7 @@ class EpisodeRunner(EnvRunner):
         for actor in self.actors.values():
             actor.explore(task.explore)
         try:
-            return answer(task, self.config.scenario, self._policies)
+            return answer(task, self.config.scenario, self._policies, self._tables)
         finally:
             for actor in self.actors.values():
                 actor.explore(False)

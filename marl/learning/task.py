@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from marl.policies.protocol import Policy
-from marl.rollout import play
+from marl.rollout import Tables, play
 from marl.settings import Scenario
 from marl.types import Episode
 
@@ -33,8 +33,8 @@ class Task:
         starts = range(0, len(self.indices), GROUP)
         return [replace(self, indices=self.indices[start : start + GROUP]) for start in starts]
 
-    def play(self, scenario: Scenario, policies: Mapping[str, Policy]) -> list[Episode]:
-        """Play all of it here."""
+    def play(self, scenario: Scenario, policies: Mapping[str, Policy], tables: Tables | None = None) -> list[Episode]:
+        """Play all of it here, at `tables` where they are given."""
         return play(
             scenario,
             policies,
@@ -44,4 +44,5 @@ class Task:
             pool=self.pool,
             copies=self.copies,
             group=GROUP,
+            tables=tables,
         )

@@ -105,7 +105,7 @@ class Encoding:
         """Numbers of the longest private observation."""
         return max(flat_size(self.spaces[agent]) for agent in self.seats)
 
-    @property
+    @cached_property
     def inputs(self) -> int:
         """F."""
         seats = len(self.seats) if len(self.seats) > 1 else 0
@@ -121,28 +121,45 @@ class Encoding:
 
         Raises ScenarioError for an agent that is not one of the seats.
         """
+        rows = np.zeros((len(features), self.inputs), np.float32)
+        self._seat(rows, agent, features)
+        return rows
+
+    def _seat(self, rows: np.ndarray, agent: str, features: np.ndarray) -> None:
+        """Write features [..., O] of `agent`, and which of the seats it is, into rows [..., F] of zeros."""
         if agent not in self.seats:
             raise ScenarioError(f"the network plays {list(self.seats)} and was seated on {agent!r}; seat it on those")
-        rows = np.zeros((len(features), self.inputs), np.float32)
-        rows[:, : features.shape[1]] = features
+        rows[..., : features.shape[-1]] = features
         if len(self.seats) > 1:
-            rows[:, self.longest + self.seats.index(agent)] = 1.0
+            rows[..., self.longest + self.seats.index(agent)] = 1.0
+
+    def batch(self, views: Sequence[View]) -> np.ndarray:
+        """The inputs [T, F] of T views."""
+        rows = np.zeros((len(views), self.inputs), np.float32)
+        for row, view in zip(rows, views, strict=True):
+            features = view.features
+            if features is None:
+                features = flat_observation(self.spaces[view.agent], view.observation)
+            self._seat(row, view.agent, features)
+            if view.inbox and self.alphabet.vocabulary:
+                self._hear(row, view)
         return rows
+
+    def _hear(self, row: np.ndarray, view: View) -> None:
+        words, agents = self.alphabet.vocabulary, list(self.spaces)
+        heard = row[len(row) - len(agents) * len(words) :].reshape(len(agents), len(words))
+        for sender, text in {message.sender: message.text for message in view.inbox}.items():
+            if text in words:
+                heard[agents.index(sender), words.index(text)] = 1.0
 
     def read(self, view: View) -> np.ndarray:
         """The inputs [F] of one view."""
-        row = self.rows(view.agent, flat_observation(self.spaces[view.agent], view.observation)[None])[0]
-        words, agents = self.alphabet.vocabulary, list(self.spaces)
-        if words:
-            heard = row[len(row) - len(agents) * len(words) :].reshape(len(agents), len(words))
-            for sender, text in {message.sender: message.text for message in view.inbox}.items():
-                if text in words:
-                    heard[agents.index(sender), words.index(text)] = 1.0
-        return row
+        return self.batch([view])[0]
 
     def legal(self, numbers: Sequence[Sequence[int]]) -> np.ndarray:
         """[T, A] bool: which outputs each of T lists of options asks for."""
-        mask = np.zeros((len(numbers), self.outputs), bool)
-        for row, given in zip(mask, numbers, strict=True):
+        distinct = {given: place for place, given in enumerate(dict.fromkeys(map(tuple, numbers)))}
+        masks = np.zeros((len(distinct), self.outputs), bool)
+        for row, given in zip(masks, distinct, strict=True):
             row[list(given)] = True
-        return mask
+        return masks[[distinct[tuple(given)] for given in numbers]]

@@ -39,27 +39,29 @@ class NetworkPolicy:
             return []
         encoding = self.encoding
         numbers = [encoding.alphabet.numbers(view.agent, view.phase, view.options) for view in views]
-        inputs = np.stack([encoding.read(view) for view in views])
+        inputs = encoding.batch(views)
         table = self.log_probs(inputs, encoding.legal(numbers))
         picks = table.argmax(-1) if self.greedy else draw(table, np.array([view.rng.random() for view in views]))
+        told = table[np.arange(len(views)), picks].tolist()
+        listed = {given: tuple((number,) for number in given) for given in set(numbers)}
         return [
             Decision(
-                text=view.options[given.index(pick)],
-                choice=given.index(pick),
+                text=view.options[choice := given.index(pick)],
+                choice=choice,
                 token_ids=(pick,),
-                option_ids=tuple((number,) for number in given),
-                log_probs=(float(log_probs[pick]),),
+                option_ids=listed[given],
+                log_probs=(log_prob,),
                 inputs=row,
             )
-            for view, given, row, log_probs, pick in zip(views, numbers, inputs, table, picks.tolist(), strict=True)
+            for view, given, row, log_prob, pick in zip(views, numbers, inputs, told, picks.tolist(), strict=True)
         ]
 
     def distributions(self, views: Sequence[View]) -> list[np.ndarray]:
         """The probability of each of a view's options, [O], for every view."""
         encoding = self.encoding
-        numbers = [list(encoding.alphabet.numbers(view.agent, view.phase, view.options)) for view in views]
-        table = np.exp(self.log_probs(np.stack([encoding.read(view) for view in views]), encoding.legal(numbers)))
-        return [row[given] for row, given in zip(table, numbers, strict=True)]
+        numbers = [encoding.alphabet.numbers(view.agent, view.phase, view.options) for view in views]
+        table = np.exp(self.log_probs(encoding.batch(views), encoding.legal(numbers)))
+        return [row[list(given)] for row, given in zip(table, numbers, strict=True)]
 
     def log_probs(self, inputs: np.ndarray, legal: np.ndarray) -> np.ndarray:
         """[T, A] log-probabilities for inputs [T, F] and the mask of legal outputs [T, A], without gradient."""

@@ -12,6 +12,8 @@ def flat_observation(space: spaces.Space, observation: Any) -> np.ndarray:
     """The private `observation` flattened, float32 [O]; of a Dict with an action mask its `observation` entry only."""
     seen = _proper(space)
     inner = observation if seen is space else observation["observation"]
+    if type(seen) is spaces.Box:  # what gymnasium does too, without its dispatch
+        return np.asarray(inner, dtype=seen.dtype).astype(np.float32).ravel()
     return np.asarray(spaces.flatten(seen, inner), dtype=np.float32)
 
 
