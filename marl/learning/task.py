@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from marl.policies.protocol import Policy
+from marl.policies import Policy, as_evaluated
 from marl.rollout import play
 from marl.settings import Scenario
 from marl.types import Episode
@@ -19,6 +19,7 @@ class Task:
     """Episodes `indices` under root `seed`; `intervention`, `pool` and `copies` as in `marl.rollout.play`.
 
     `explore`: whether policies that learn by trying try things, as they do in training and not in evaluation.
+    `evaluated`: in the way of `scenario.evaluation`, which may name another env and greedy play.
     """
 
     indices: tuple[int, ...]
@@ -27,6 +28,7 @@ class Task:
     pool: Mapping[str, Sequence[str]] | None = None
     copies: int = 1
     explore: bool = False
+    evaluated: bool = False
 
     def groups(self) -> list[Task]:
         """The task in pieces of GROUP episodes, the last one shorter."""
@@ -35,6 +37,8 @@ class Task:
 
     def play(self, scenario: Scenario, policies: Mapping[str, Policy]) -> list[Episode]:
         """Play all of it here."""
+        if self.evaluated:
+            scenario, policies = scenario.evaluated(), as_evaluated(scenario, policies)
         return play(
             scenario,
             policies,
