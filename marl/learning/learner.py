@@ -224,8 +224,9 @@ class PolicyGradientLearner(MultiAgentLearner):
         )
 
     def _average(self, actor: ActorModule, rows: Any, talk: Tensor) -> dict[str, Tensor]:
-        """What `bonus` compares messages with, where messages that tell are paid for: one more reading, as an average of
-        the iteration's start would pay for all messages' moving away from it together.
+        """What `bonus` compares messages with, where messages that tell are paid for.
+
+        It is read again for each step: the average of the iteration's start would pay for moving away from it together.
         """
         training = self.config.scenario.training
         if not objectives.scheduled(training.signaling, self._iteration, training.iterations) or not bool(talk.any()):
