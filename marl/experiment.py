@@ -146,7 +146,7 @@ def evaluate(
     from marl.communication import audit
     from marl.evaluation import evaluate_arms
     from marl.learning.sampling import sampler
-    from marl.policies import meters
+    from marl.policies import as_evaluated, meters
 
     run = RunDirectory(out)
     scenario, policies = run.scenario(), policies_of(run, checkpoint=checkpoint)
@@ -155,7 +155,7 @@ def evaluate(
         def player(setting: Scenario, policies: Mapping[str, Policy], name: str) -> Callable[..., list[Episode]]:
             def play_arm(indices: Any, **arguments: Any) -> list[Episode]:
                 on_progress("evaluate", {"arm": arguments.get("intervention") or name})
-                return play_with(setting, policies, indices, **arguments)
+                return play_with(setting.evaluated(), as_evaluated(setting, policies), indices, **arguments)
 
             return play_arm
 

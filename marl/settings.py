@@ -245,8 +245,8 @@ class StopSettings(Settings):
 class TrainingSettings(Settings):
     """How the learning policies are trained; `marl.learning.presets` says what each algorithm is made of.
 
-    `reinforce` and `coma` make one step an iteration, so that `epochs` and `minibatches` are not for them. Entropy
-    coefficients go linearly from the first to the second number over the run.
+    `reinforce` and `coma` make one step an iteration, so that `epochs` and `minibatches` are not for them. What is paid
+    for entropy and signaling goes linearly from the first to the second number over the run.
     """
 
     algorithm: AlgorithmName = "mappo"
@@ -269,6 +269,9 @@ class TrainingSettings(Settings):
     reference: ReferenceSettings | None = None
     action_entropy: tuple[float, float] = (0.05, 0.0)
     message_entropy: tuple[float, float] = (0.0, 0.0)
+    signaling: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]] = Field(
+        default=(0.0, 0.0), description="pays a nat of what messages tell about what their speaker knows"
+    )
     grad_clip: float = Field(default=1.0, gt=0)
     critic: CriticSettings = CriticSettings()
     evaluate_every: int = Field(default=5, ge=1)
@@ -297,9 +300,14 @@ class TrainingSettings(Settings):
 
 
 class EvaluationSettings(Settings):
-    """Each arm is played on the same `episodes` seeds; intervals hold at `confidence`."""
+    """Each arm is played on the same `episodes` seeds; intervals hold at `confidence`.
+
+    `env_kwargs` are put over the env's own here and in training's periodic evaluation: situations that were held out.
+    """
 
     episodes: int = Field(default=256, ge=2)
+    env_kwargs: dict[str, Any] = {}
+    greedy: bool = Field(default=False, description="who learns takes the likeliest option instead of drawing one")
     arms: list[Literal["normal", "off", "scrambled"]] = ["normal", "off", "scrambled"]
     confidence: float = Field(default=0.95, gt=0, lt=1)
     exact: str | None = Field(
@@ -329,6 +337,11 @@ class Scenario(Settings):
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     analysis: AnalysisSettings = AnalysisSettings()
+
+    def evaluated(self) -> Scenario:
+        """The scenario as evaluations play it, with `evaluation.env_kwargs`."""
+        kwargs = self.env.kwargs | self.evaluation.env_kwargs
+        return self.model_copy(update={"env": self.env.model_copy(update={"kwargs": kwargs})})
 
     @model_validator(mode="after")
     def _seats_are_filled(self) -> Scenario:

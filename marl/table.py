@@ -154,6 +154,7 @@ class Table:
     def _record(self, agent: str, decision: Decision) -> tuple[int | None, str | None]:
         """Append the turn; return (action, message) for the env. A failed reply is no message, not an empty one."""
         view, env = self.views[agent], self.env
+        assert view.features is not None
         state, state_text = self._global()
         said = env.messages
         heard = {id(message) for message in env.heard(agent)} if said else ()
@@ -194,9 +195,7 @@ class Table:
         """
         if self._now is None:
             try:
-                state = np.array(
-                    self.env.state(), dtype=np.float32
-                ).ravel()  # a copy: an env may change its own in place
+                state = np.array(self.env.state(), dtype=np.float32).ravel()  # a copy: an env may change its own
             except NotImplementedError:
                 state = np.zeros(0, np.float32)
             text = self.face.describe_state() if self.scenario.training.critic.kind == "text" else None

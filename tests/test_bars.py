@@ -71,6 +71,15 @@ def test_lewis_finds_a_convention(tmp_path: Path) -> None:
     assert sum(row["arms"]["normal"]["success"]["mean"] >= 0.9 for row in rows) >= 4
 
 
+def test_lewis_finds_a_convention_from_scratch(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    done = marl("train", "lewis", "--model", "scratch", "--out", str(out))
+    assert done.returncode == 0, done.stdout + done.stderr
+    last = RunDirectory(out).metrics()[-1]
+    assert last["evaluation/success"] >= 0.9
+    assert last["evaluation/scrambled"] < 0.5, "the messages are what carries it"
+
+
 @pytest.mark.parametrize("seconds", [4.0, 9.0])
 def test_a_killed_run_resumes_without_gap_or_repeat(tmp_path: Path, seconds: float) -> None:
     settings = [

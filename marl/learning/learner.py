@@ -19,6 +19,7 @@ from marl.learning.actor import ActorModule, read_all, recorded
 from marl.learning.advantages import ESTIMATES, joint_table
 from marl.learning.advantages import Given as Evidence
 from marl.learning.batch import CRITIC, column_batch
+from marl.learning.bonus import average_message, bonus
 from marl.learning.critic import CriticModule
 from marl.learning.features import Columns
 from marl.learning.gradients import Given, Part, Shares, accumulate
@@ -214,13 +215,24 @@ class PolicyGradientLearner(MultiAgentLearner):
         rows = {name: actors[name].take(self._rows[name], own["index"]) for name, own in batch.items()}
         accumulate(
             actors,
-            batch,
+            {name: own | self._average(actors[name], rows[name], own["talk"]) for name, own in batch.items()},
             rows,
             self._actor_loss,
             tokens=self._tokens,
             backward=self._backward,
             share=self.peers.share,
         )
+
+    def _average(self, actor: ActorModule, rows: Any, talk: Tensor) -> dict[str, Tensor]:
+        """What `bonus` compares messages with, where messages that tell are paid for.
+
+        It is read again for each step: the average of the iteration's start would pay for moving away from it together.
+        """
+        training = self.config.scenario.training
+        if not objectives.scheduled(training.signaling, self._iteration, training.iterations) or not bool(talk.any()):
+            return {}
+        said = read_all(actor, actor.take(rows, talk.nonzero().squeeze(-1).cpu()), self._tokens, peers=self.peers)
+        return {"average_message": average_message(said.table).expand(len(talk), -1)}
 
     def _add_critic(self, batch: dict[str, dict[str, Tensor]]) -> None:
         """Add the gradient of the mean over all learned rows, of which this learner reads its share."""
@@ -303,14 +315,7 @@ class PolicyGradientLearner(MultiAgentLearner):
             left = divergence(part, given)
             self._log("reference_kl", left, shares.turns)
             loss = loss + self.reference.coefficient * shares.turns * left
-        for kind, turns, share, ends in (
-            ("action", ~part["talk"], shares.act, training.action_entropy),
-            ("message", part["talk"], shares.talk, training.message_entropy),
-        ):
-            if bool(turns.any()):
-                spread = objectives.entropy_bonus(given.entropy, mask, turns)
-                self._log(f"entropy_{kind}", spread, share)
-                loss = loss - objectives.scheduled(ends, self._iteration, training.iterations) * share * spread
+        loss = loss - bonus(part, given, training, self._iteration, shares, self._log)
         return checked(name, loss)
 
     def postprocess_gradients_for_module(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from marl.policies.protocol import Policy
+from marl.policies import Policy, as_evaluated
 from marl.rollout import Tables, play
 from marl.settings import Scenario
 from marl.types import Episode
@@ -19,6 +19,7 @@ class Task:
     """Episodes `indices` under root `seed`; `intervention`, `pool` and `copies` as in `marl.rollout.play`.
 
     `explore`: whether policies that learn by trying try things, as they do in training and not in evaluation.
+    `evaluated`: in the way of `scenario.evaluation`, which may name another env and greedy play.
     """
 
     indices: tuple[int, ...]
@@ -27,6 +28,7 @@ class Task:
     pool: Mapping[str, Sequence[str]] | None = None
     copies: int = 1
     explore: bool = False
+    evaluated: bool = False
 
     def groups(self) -> list[Task]:
         """The task in pieces of GROUP episodes, the last one shorter."""
@@ -34,7 +36,11 @@ class Task:
         return [replace(self, indices=self.indices[start : start + GROUP]) for start in starts]
 
     def play(self, scenario: Scenario, policies: Mapping[str, Policy], tables: Tables | None = None) -> list[Episode]:
-        """Play all of it here, at `tables` where they are given."""
+        """Play all of it here, at `tables` where they are given and have the env that it is played in."""
+        if self.evaluated:
+            if scenario.evaluation.env_kwargs:
+                tables = None
+            scenario, policies = scenario.evaluated(), as_evaluated(scenario, policies)
         return play(
             scenario,
             policies,

@@ -164,11 +164,11 @@ class Trainer:
         start = time.perf_counter()
         indices = tuple(range(self.scenario.training.evaluation_episodes))
         seed = seed_of(self.scenario.seed, "periodic evaluation")
-        normal = played(self.algorithm.play(Task(indices, seed)), "evaluation")
+        normal = played(self.algorithm.play(Task(indices, seed, evaluated=True)), "evaluation")
         row = {RETURN: _mean_return(normal), **success_metrics(normal, "evaluation")}
         pool = messages_by_sender(normal)
         if pool and self.scenario.channel.intervention == "none":
-            scrambled = self.algorithm.play(Task(indices, seed, "scrambled", pool))
+            scrambled = self.algorithm.play(Task(indices, seed, "scrambled", pool, evaluated=True))
             row["evaluation/scrambled"] = _mean_return(played(scrambled, "evaluation"))
         if self._exact is not None:
             row |= self._exact.row(self.policies())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marl.policies.api import APIPolicy, meters
 from marl.policies.build import build_policies, scripted_policy
+from marl.policies.greedy import as_evaluated
 from marl.policies.human import HumanPolicy
 from marl.policies.language_model import LanguageModelPolicy
 from marl.policies.network import NetworkPolicy
@@ -17,6 +18,7 @@ __all__ = [
     "NetworkPolicy",
     "Policy",
     "ScriptedPolicy",
+    "as_evaluated",
     "build_policies",
     "meters",
     "scripted_policy",

@@ -33,6 +33,7 @@ def make_scenario() -> Callable[..., Scenario]:
         agents: int = 1,
         *,
         talk_rounds: int = 0,
+        vocabulary: list[str] | None = None,
         training: dict[str, Any] | None = None,
         policies: dict[str, dict[str, Any]] | None = None,
         **kwargs: Any,
@@ -45,7 +46,12 @@ def make_scenario() -> Callable[..., Scenario]:
                 "title": "Doors",
                 "kind": "cooperative",
                 "env": {"entry": "toy_games:Doors", "kwargs": {"agents": agents, **kwargs}},
-                "channel": {"talk_rounds": talk_rounds, "budget": 3, "topology": "broadcast"},
+                "channel": {
+                    "talk_rounds": talk_rounds,
+                    "budget": 3,
+                    "topology": "broadcast",
+                    "vocabulary": vocabulary,
+                },
                 "seats": {f"guest_{number}": names[number % len(names)] for number in range(agents)},
                 "policies": {
                     name: {"kind": "language_model", "model": "nano", **settings}

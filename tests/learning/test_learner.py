@@ -284,3 +284,31 @@ def test_ippo_trains_in_an_env_without_a_state(build: Callable[..., MultiAgentAl
     algorithm.train()
     assert algorithm.row["charts/episodes_failed"] == 0
     assert algorithm.row["losses/value_loss"] > 0
+
+
+def test_signaling_makes_messages_tell_where_rewards_do_not_ask_for_it(
+    build: Callable[..., MultiAgentAlgorithm],
+) -> None:
+    entropy = {"message_entropy": (0.0, 0.0), "action_entropy": (0.0, 0.0)}
+    told = {}
+    for coefficient in (0.0, 5.0):
+        training = {"epochs": 8, "minibatches": 1, "signaling": (coefficient, coefficient), **entropy}
+        algorithm = build(2, talk_rounds=1, vocabulary=["ba", "du", "ki"], training=training)
+        columns = columns_of(algorithm, algorithm.play(Task(tuple(range(16)), 5)))
+        row = update(algorithm, columns)
+        assert ("losses/signaling" in row) == (coefficient > 0)
+        said, actor = columns["guest"], algorithm.actors()["guest"]
+        talk = [place for place, flag in enumerate(said["talk"]) if flag]
+        with torch.no_grad():
+            table = actor.read(actor.take(actor.rows(said), torch.tensor(talk))).table
+        told[coefficient] = objectives.signaling_bonus(
+            table, objectives.average_message(table), torch.ones(len(talk), dtype=torch.bool)
+        ).item()
+    assert told[5.0] > told[0.0] + 0.05
+
+
+def test_signaling_is_not_for_free_text(build: Callable[..., MultiAgentAlgorithm]) -> None:
+    algorithm = build(2, talk_rounds=1, training={"signaling": (1.0, 0.0)})
+    columns = columns_of(algorithm, algorithm.play(Task(tuple(range(4)), 5)))
+    with pytest.raises(LearningError, match=r"training\.signaling"):
+        update(algorithm, columns)

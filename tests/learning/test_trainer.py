@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import shutil
 import signal
@@ -16,7 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from marl.errors import LearningError
 from marl.learning.checkpoint import Best, best_checkpoint, read_best
 from marl.learning.metrics import is_timed
-from marl.learning.task import GROUP
+from marl.learning.task import GROUP, Task
 from marl.learning.trainer import Trainer
 from marl.policies import LanguageModelPolicy, build_policies
 from marl.rollout import play
@@ -401,3 +402,18 @@ def test_episodes_that_fail_are_counted_said_and_left_out(
     assert row["turns"] == 12
     assert f"{failed} of 12 episodes failed" in caplog.text
     assert "RuntimeError: the door is stuck" in caplog.text
+
+
+def test_evaluation_plays_its_own_env_and_greedily(make_scenario: MakeScenario, make_run: MakeRun) -> None:
+    scenario = make_scenario(training={"iterations": 1})
+    apart = scenario.evaluation.model_copy(update={"env_kwargs": {"steps": 3, "prize": 1}, "greedy": True})
+    scenario = scenario.model_copy(update={"evaluation": apart})
+    with Trainer(scenario, make_run(scenario)) as trainer:
+        trainer.begin()
+        found = trainer.algorithm.play(Task(tuple(range(12)), 3, evaluated=True))
+        assert {episode.length for episode in found} == {3}
+        turns = [turn for episode in found for turn in episode.turns]
+        assert all(turn.log_probs[0] >= -math.log(3) for turn in turns), "the likeliest of three"
+        drawn = trainer.algorithm.play(Task(tuple(range(12)), 3))
+        assert {episode.length for episode in drawn} == {1}, "training's own env is as it was"
+        assert trainer.iterate()["charts/episodic_length"] == 1.0

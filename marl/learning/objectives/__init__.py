@@ -39,6 +39,7 @@ from marl.learning.objectives.q_learning import (
 from marl.learning.objectives.reinforce import reinforce_loss
 from marl.learning.objectives.role import role_advantages
 from marl.learning.objectives.schedule import scheduled
+from marl.learning.objectives.signaling import average_message, signaling_bonus
 
 __all__ = [
     "Credit",
@@ -46,6 +47,7 @@ __all__ = [
     "Rule",
     "adapted_coefficient",
     "approximate_kl",
+    "average_message",
     "average_policy",
     "chosen_q",
     "clip_fraction",
@@ -80,6 +82,7 @@ __all__ = [
     "reinforce_loss",
     "role_advantages",
     "scheduled",
+    "signaling_bonus",
     "sum_over_tokens",
     "td_lambda",
     "td_targets",
