@@ -20,6 +20,7 @@ from marl.learning.mixer import MixerModule
 from marl.learning.network_actor import NetworkActor
 from marl.learning.presets import preset
 from marl.learning.q_actor import QLanguageModelActor, QNetworkActor
+from marl.learning.recurrent_actor import RecurrentActor
 from marl.learning.seating import learning_policies
 from marl.learning.text_critic import TextCritic
 from marl.policies.build import model_seed
@@ -101,6 +102,8 @@ def _actor_spec(
     kinds: tuple[type, type] = (NetworkActor, LanguageModelActor)
     if scenario.training.value_based:
         config["q"], kinds = scenario.training.q.model_dump(mode="json"), (QNetworkActor, QLanguageModelActor)
+    elif isinstance(policy, NetworkSettings) and policy.recurrent is not None:
+        kinds = (RecurrentActor, LanguageModelActor)
     return RLModuleSpec(
         module_class=kinds[0] if isinstance(policy, NetworkSettings) else kinds[1],
         observation_space=_NO_SPACE,

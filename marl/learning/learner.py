@@ -181,9 +181,9 @@ class PolicyGradientLearner(MultiAgentLearner):
         training = self.config.scenario.training
         epochs, minibatches = (1, 1) if self.preset.one_step else (training.epochs, training.minibatches)
         rng = stream(self.config.scenario.seed, "minibatches", self._iteration)
+        modules = self._actors()
         for _ in range(epochs):
-            orders = {name: rng.permutation(len(own["index"])) for name, own in actors.items()}
-            parts = {name: np.array_split(order, minibatches) for name, order in orders.items()}
+            parts = {name: modules[name].minibatches(self._rows[name], minibatches, rng) for name in actors}
             for number in range(minibatches):
                 found = {
                     name: {key: value[torch.as_tensor(parts[name][number])] for key, value in own.items()}

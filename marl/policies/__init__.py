@@ -7,7 +7,8 @@ from marl.policies.build import build_policies, scripted_policy
 from marl.policies.human import HumanPolicy
 from marl.policies.language_model import LanguageModelPolicy
 from marl.policies.network import NetworkPolicy
-from marl.policies.protocol import Policy
+from marl.policies.protocol import Policy, Remembers
+from marl.policies.recurrent import RecurrentPolicy
 from marl.policies.scripted import ScriptedPolicy
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "LanguageModelPolicy",
     "NetworkPolicy",
     "Policy",
+    "RecurrentPolicy",
+    "Remembers",
     "ScriptedPolicy",
     "build_policies",
     "meters",

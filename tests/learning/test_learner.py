@@ -145,6 +145,7 @@ def test_every_row_is_seen_once_an_epoch_in_an_order_of_seed_and_iteration(
 
     def orders(iteration: int) -> list[list[int]]:
         learner.before_gradient_based_update(timesteps={ITERATION: iteration})
+        learner._rows = {"guest": range(10)}
         return [batch.policy_batches["guest"]["index"].tolist() for batch in learner._minibatches(actors)]
 
     first = orders(0)
