@@ -18,6 +18,7 @@ GROUP = 32
 class Task:
     """Episodes `indices` under root `seed`; `intervention`, `pool` and `copies` as in `marl.rollout.play`.
 
+    `game` names the scenario, where several are played.
     `explore`: whether policies that learn by trying try things, as they do in training and not in evaluation.
     """
 
@@ -27,6 +28,7 @@ class Task:
     pool: Mapping[str, Sequence[str]] | None = None
     copies: int = 1
     explore: bool = False
+    game: str | None = None
 
     def groups(self) -> list[Task]:
         """The task in pieces of GROUP episodes, the last one shorter."""
