@@ -7,16 +7,16 @@ import re
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from marl.strict import Settings
 
 
-class APISettings(BaseModel):
+class APISettings(Settings):
     """A chat model behind a server that speaks the OpenAI protocol; `docs/api_models.md` explains every key.
 
     It cannot be trained. `api_key_env` names the environment variable that holds the key; no key stands in a scenario.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["api"]
     model: str = Field(min_length=1)

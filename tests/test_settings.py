@@ -8,7 +8,7 @@ import pytest
 
 from marl.errors import ScenarioError
 from marl.scenario import dump_scenario, load_scenario, validate_scenario
-from marl.settings import LanguageModelSettings, Scenario, TrainingSettings
+from marl.settings import LanguageModelSettings, Scenario
 
 LORA = {"rank": 4, "alpha": 8}
 
@@ -23,7 +23,6 @@ def test_what_is_not_given_is_as_it_always_was() -> None:
     policy = LanguageModelSettings()
     assert (policy.lora, policy.scoring, policy.precision) == (None, "step", "float32")
     assert (policy.top_k, policy.top_p, policy.constraint) == (None, None, None)
-    assert not TrainingSettings().gradient_checkpointing
 
 
 def test_every_key_survives_the_file() -> None:
@@ -69,22 +68,3 @@ def test_adapters_of_one_model_have_one_rank() -> None:
     with pytest.raises(ScenarioError, match=r"'nano' need one lora\.rank; given: sender 4, receiver 8"):
         with_policies(sender={"lora": LORA}, receiver={"lora": {"rank": 8}})
     with_policies(sender={"lora": LORA}, receiver={"lora": {"rank": 4, "alpha": 32}})
-
-
-@pytest.mark.parametrize(
-    ("override", "words"),
-    [
-        ("training.stop.return=9", "unknown key"),
-        ("training.stop.env_steps=0", "greater than or equal to 1"),
-        ("training.stop.time_s=0", "greater than 0"),
-        ("training.stop.return_at_least=.nan", "finite number"),
-        ("training.stop.plateau.patience=0", "greater than or equal to 1"),
-        ("training.stop.plateau.mode=most", "'max' or 'min'"),
-        ("training.checkpoints_kept=0", "greater than or equal to 1"),
-        ("training.loggers=[neptune]", "'wandb' or 'mlflow'"),
-    ],
-)
-def test_stop_rules_are_checked(override: str, words: str) -> None:
-    with pytest.raises(ScenarioError, match=words):
-        load_scenario("lewis", [override])
-    assert load_scenario("lewis", ["training.stop.plateau.patience=2"]).training.stop.plateau is not None

@@ -10,7 +10,7 @@ from marl.errors import LearningError
 from marl.learning import objectives
 from marl.learning.gradients import Given, Part, Shares
 from marl.learning.surrogates import as_wide
-from marl.settings import TrainingSettings
+from marl.training_settings import TrainingSettings
 
 Log = Callable[[str, Tensor, float], None]
 """(name, value, the share of the minibatch that it is a mean over)."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from marl.learning import objectives
-from marl.settings import QSettings
+from marl.training_settings import QSettings
 
 BUCKETS = 1 << 16
 """Counts that are kept; two options of some situations that fall into one bucket are counted together."""

@@ -17,7 +17,7 @@ from marl.learning.network_actor import NetworkActor
 from marl.learning.replay import Rows
 from marl.policies.q_language_model import QLanguageModelPolicy, with_values
 from marl.policies.q_network import QNetworkPolicy
-from marl.settings import QSettings
+from marl.training_settings import QSettings
 from marl.types import Turn
 
 

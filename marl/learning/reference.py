@@ -13,7 +13,7 @@ from marl.learning.actor import ActorModule, Rows, read_all
 from marl.learning.gradients import Given, Part
 from marl.learning.peers import Peers
 from marl.learning.surrogates import as_wide
-from marl.settings import ReferenceSettings
+from marl.training_settings import ReferenceSettings
 
 
 class Reference:

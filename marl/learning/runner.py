@@ -30,7 +30,7 @@ class EpisodeRunner(EnvRunner):
         self._version: int | None = None
         self.actors: dict[str, ActorModule] = {}
         self._policies: dict[str, Any] = {}
-        self._tables = Tables(config.scenario)
+        self._tables: dict[str | None, Tables] = {}
         if self.worker_index:
             self.make_module()
 
@@ -60,7 +60,9 @@ class EpisodeRunner(EnvRunner):
         for actor in self.actors.values():
             actor.explore(task.explore)
         try:
-            return answer(task, self.config.scenario, self._policies, self._tables)
+            game = self.config.game(task.game)
+            tables = self._tables.setdefault(task.game, Tables(game))
+            return answer(task, game, self._policies, tables)
         finally:
             for actor in self.actors.values():
                 actor.explore(False)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from marl.errors import LearningError
-from marl.settings import PlateauSettings, StopSettings
+from marl.training_settings import PlateauSettings, StopSettings
 
 RETURN = "evaluation/normal"
 """The metric that `return_at_least` reads: mean payoff per agent in periodic evaluation."""

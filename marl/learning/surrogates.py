@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from marl.errors import LearningError
 from marl.learning import objectives
 from marl.learning.gradients import Given, Part
-from marl.settings import TrainingSettings
+from marl.training_settings import TrainingSettings
 
 
 def ppo(part: Part, given: Given, training: TrainingSettings) -> Tensor:

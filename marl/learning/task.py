@@ -18,6 +18,7 @@ GROUP = 32
 class Task:
     """Episodes `indices` under root `seed`; `intervention`, `pool` and `copies` as in `marl.rollout.play`.
 
+    `game` names the scenario, where several are played.
     `explore`: whether policies that learn by trying try things, as they do in training and not in evaluation.
     `evaluated`: in the way of `scenario.evaluation`, which may name another env and greedy play.
     """
@@ -29,6 +30,7 @@ class Task:
     copies: int = 1
     explore: bool = False
     evaluated: bool = False
+    game: str | None = None
 
     def groups(self) -> list[Task]:
         """The task in pieces of GROUP episodes, the last one shorter."""

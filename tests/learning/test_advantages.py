@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from marl.learning.advantages import Given, Trajectories, counterfactual, gae, group, joint_table, returns, role
-from marl.settings import TrainingSettings
+from marl.training_settings import TrainingSettings
 
 
 def columns(**changes: Any) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ import torch
 from marl.errors import LearningError
 from marl.learning.bonus import average_message, bonus
 from marl.learning.gradients import Given, Shares
-from marl.settings import TrainingSettings
+from marl.training_settings import TrainingSettings
 
 TALK = torch.tensor([True, True, False, False])
 HALF = math.log(0.5)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from marl.learning.exploration import Exploration, bucket
-from marl.settings import QSettings
+from marl.training_settings import QSettings
 
 Q, LEGAL = torch.tensor([[0.3, 0.5, 9.0]]), torch.tensor([[True, True, False]])
 READ, OPTIONS = [np.array([1.0, 2.0], np.float32)], [[(0,), (1,), (2,)]]

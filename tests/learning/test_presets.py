@@ -15,7 +15,8 @@ from marl.learning.config import MultiAgentConfig
 from marl.learning.presets import PRESETS, Mixing, Preset, QPreset, preset
 from marl.learning.surrogates import SURROGATES
 from marl.scenario import load_attribute, validate_scenario
-from marl.settings import VALUE_BASED, AlgorithmName, Scenario
+from marl.settings import Scenario
+from marl.training_settings import VALUE_BASED, AlgorithmName
 
 COOPERATION = [[0.2, 0.0, 0.1], [0.0, 1.0, 0.3], [0.1, 0.2, 0.4]]
 """Paid to both; levers 1 and 1 are best (1.0), uniform play earns 0.256."""

@@ -13,7 +13,7 @@ from marl.learning.config import MultiAgentConfig
 from marl.learning.gradients import Given
 from marl.learning.learner import PRICE
 from marl.learning.reference import Reference, divergence
-from marl.settings import ReferenceSettings
+from marl.training_settings import ReferenceSettings
 
 LORA = {"guest": {"lora": {"rank": 4, "alpha": 8}}}
 

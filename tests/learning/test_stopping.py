@@ -6,7 +6,7 @@ import pytest
 
 from marl.errors import LearningError
 from marl.learning.stopping import StopRules
-from marl.settings import StopSettings
+from marl.training_settings import StopSettings
 
 
 def stops(settings: dict[str, Any], rows: list[dict[str, Any]]) -> list[bool]:

@@ -9,7 +9,7 @@ import torch
 from marl.errors import LearningError
 from marl.learning.gradients import Given
 from marl.learning.surrogates import mirror_descent, ppo, reinforce
-from marl.settings import TrainingSettings
+from marl.training_settings import TrainingSettings
 
 HALF = math.log(0.5)
 

@@ -1,0 +1,11 @@
+"""Settings that refuse what they do not know."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Settings(BaseModel):
+    """Refuses unknown keys, and never changes after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
