@@ -18,7 +18,7 @@ from marl.learning import objectives
 from marl.learning.actor import ActorModule, read_all, recorded
 from marl.learning.advantages import ESTIMATES, joint_table, normalized_by_task
 from marl.learning.advantages import Given as Evidence
-from marl.learning.batch import critic_id, is_critic
+from marl.learning.batch import CRITIC, is_critic
 from marl.learning.bonus import average_message, bonus
 from marl.learning.critic import CriticModule
 from marl.learning.features import Columns
@@ -77,7 +77,7 @@ class PolicyGradientLearner(MultiAgentLearner):
         """The columns of `marl.learning.task_batch.task_batch`."""
         return task_batch(episodes, learning_policies(self.config.scenario), self.config.layouts)
 
-    def critic(self, module_id: str = critic_id()) -> CriticModule | None:
+    def critic(self, module_id: str = CRITIC) -> CriticModule | None:
         """The critic of that id without its DDP wrapping, if the algorithm has one."""
         return self.module[module_id].unwrapped() if module_id in self.module else None
 
@@ -125,7 +125,7 @@ class PolicyGradientLearner(MultiAgentLearner):
         parts, first = [], 0
         for name, critic in critics.items():
             table = joint_table(columns, self._tables, critic["legal"], first) if "legal" in critic else None
-            parts.append(self._estimate(name, critic, table))
+            parts.append(self._estimate(critic, table, name))
             first += len(critic["agent"])
         advantages = torch.cat(parts)
         actors = {name: self._actor_tensors(name, own, advantages) for name, own in columns.items()}
@@ -147,7 +147,7 @@ class PolicyGradientLearner(MultiAgentLearner):
     def _tokens(self) -> int:
         return self.config.scenario.training.tokens_a_batch
 
-    def _estimate(self, name: str, critic: dict[str, Tensor], table: Tensor | None = None) -> Tensor:
+    def _estimate(self, critic: dict[str, Tensor], table: Tensor | None = None, name: str = CRITIC) -> Tensor:
         """Advantages [T], 0 on artificial rows; adds `target` (normalized value targets), `learned` (which rows have
         one) and `before` (what the critic says now) to the critic's columns.
         """
