@@ -15,12 +15,13 @@ from rich.console import Console
 
 from marl import experiment
 from marl.errors import ParleyError
+from marl.multi_task import AnyScenario, MultiTask, load_any
 from marl.progress import ProgressBars
-from marl.scenario import load_scenario
 from marl.settings import Scenario
-from marl.store import RunDirectory
+from marl.store import SETTINGS, RunDirectory
 from marl.terminal import (
     print_analysis,
+    print_comparison,
     print_ending,
     print_evaluation,
     print_rows,
@@ -78,15 +79,27 @@ def _explained() -> Iterator[None]:
 def _scenario(
     name: str, overrides: list[str], seed: int | None, model: str | None, env_runners: int | None = None
 ) -> Scenario:
+    settings = _any(name, overrides, seed, model, env_runners)
+    if isinstance(settings, MultiTask):
+        raise ParleyError(
+            f"{name} lists several tasks; `marl train {name}` trains them, then `marl evaluate` and `marl compare` "
+            f"measure. Here give one scenario, such as one of its tasks: {', '.join(settings.tasks)}"
+        )
+    return settings
+
+
+def _any(
+    name: str, overrides: list[str], seed: int | None, model: str | None, env_runners: int | None = None
+) -> AnyScenario:
     extra = list(overrides)
     if seed is not None:
         extra.append(f"seed={seed}")
     if env_runners is not None:
         extra.append(f"training.env_runners={env_runners}")
-    scenario = load_scenario(name, extra)
+    scenario = load_any(name, extra)
     if model is not None:
         seats = [key for key, policy in scenario.policies.items() if policy.kind == "language_model"]
-        scenario = load_scenario(name, [*extra, *(f"policies.{key}.model={model}" for key in seats)])
+        scenario = load_any(name, [*extra, *(f"policies.{key}.model={model}" for key in seats)])
     return scenario
 
 
@@ -100,11 +113,11 @@ def _refuse_changes(resume: bool, given: dict[str, Any]) -> None:
         )
 
 
-def _out(scenario: Scenario, out: Path | None, resume: bool) -> Path:
+def _out(scenario: AnyScenario, out: Path | None, resume: bool) -> Path:
     if out is not None:
         return out
     if resume:
-        runs = sorted(RUNS.glob(f"{scenario.name}-*/scenario.yaml"))
+        runs = sorted(path for path in RUNS.glob(f"{scenario.name}-*/*.yaml") if path.name in SETTINGS)
         if not runs:
             raise ParleyError(f"nothing to resume: no {RUNS}/{scenario.name}-* here; name the run directory with --out")
         return runs[-1].parent
@@ -159,12 +172,12 @@ def train(
     env_runners: RunnersOption = None,
     resume: ResumeOption = False,
 ) -> None:
-    """Train the scenario's learning seats and export their policies."""
+    """Train the scenario's learning seats, or those of all tasks of a multi-task file, and export their policies."""
     with _explained():
         _refuse_changes(
             resume, {"--set": set_, "--seed": seed is not None, "--model": model, "--env-runners": env_runners}
         )
-        settings = _scenario(scenario, set_, seed, model, env_runners)
+        settings = _any(scenario, set_, seed, model, env_runners)
         folder = _out(settings, out, resume)
         try:
             with ProgressBars(console, settings) as bars:
@@ -197,11 +210,41 @@ def tune(
 def evaluate(run: RunPath, env_runners: RunnersOption = 0, checkpoint: CheckpointOption = "last") -> None:
     """Play every arm of a run on the same seeds: normal, channel off, scrambled, and the controls."""
     with _explained():
-        directory = RunDirectory(run)
-        with ProgressBars(console, directory.scenario()) as bars:
-            evaluation = experiment.evaluate(run, env_runners=env_runners or 0, checkpoint=checkpoint, on_progress=bars)
-        print_evaluation(console, evaluation)
-        print_usage(console, directory)
+        whole = RunDirectory(run)
+        tasks = whole.tasks()
+        for task, directory in (tasks or {"": whole}).items():
+            if task:
+                console.rule(f"task {task}")
+            with ProgressBars(console, directory.scenario()) as bars:
+                evaluation = experiment.evaluate(
+                    directory.path, env_runners=env_runners or 0, checkpoint=checkpoint, on_progress=bars
+                )
+            print_evaluation(console, evaluation)
+            print_usage(console, directory)
+
+
+@app.command()
+def compare(
+    run: Annotated[Path, typer.Argument(help="A run over several tasks, as made by `marl train` of such a file.")],
+    specialists: Annotated[
+        list[Path] | None, typer.Argument(help="Runs of single tasks, to set beside it; any number of each task.")
+    ] = None,
+    env_runners: RunnersOption = 0,
+    checkpoint: CheckpointOption = "last",
+) -> None:
+    """Set policies that were trained over several tasks beside specialists, on the same held-out episodes."""
+    from marl.comparison import compare as beside
+
+    with _explained():
+        with console.status("") as status:
+            found = beside(
+                run,
+                specialists or (),
+                env_runners=env_runners or 0,
+                checkpoint=checkpoint,
+                on_arm=lambda task, arm: status.update(f"{task}: {arm}"),
+            )
+        print_comparison(console, found)
 
 
 @app.command()

@@ -6,13 +6,15 @@ Start reading here. Each function takes a scenario or a run directory, and write
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from marl.errors import LearningError, ParleyError, StoreError
+from marl.multi_task import AnyScenario
 from marl.seeding import seed_of, stream
+from marl.scenario import evaluated
 from marl.settings import ChannelSettings, LanguageModelSettings, Scenario, ScriptedSettings
 from marl.store import RunDirectory
 from marl.usage import keep, metering, used
@@ -31,9 +33,11 @@ def _quiet(step: str, row: Mapping[str, Any]) -> None:
 
 
 def train(
-    scenario: Scenario, out: str | Path, *, resume: bool = False, on_progress: Progress = _quiet, command: str = ""
+    scenario: AnyScenario, out: str | Path, *, resume: bool = False, on_progress: Progress = _quiet, command: str = ""
 ) -> RunDirectory:
     """Train the learning seats of `scenario` and export their policies into the run directory `out`.
+
+    Of several tasks (a `MultiTask`), `out`/tasks has a run directory each, for the functions that take a single one.
 
     With `resume`, go on from the newest whole checkpoint in `out`; the scenario is then read from there. `on_progress`
     gets ("train", metrics row) before training and after each iteration. On Ctrl-C a checkpoint is saved before
@@ -43,7 +47,7 @@ def train(
 
     check_trainable(scenario)
     run = RunDirectory(out) if resume else RunDirectory.create(out, scenario, command)
-    trainer = Trainer(run.scenario(), run.path, resume=resume)
+    trainer = Trainer(run.settings(), run.path, resume=resume)
     run.update_run(status="training", parameters=trainer.parameters())
     try:
         with metering(run, "train", trainer.algorithm.meters):
@@ -58,7 +62,22 @@ def train(
     finally:
         trainer.close()
     run.update_run(status="trained", ended=closing["reason"])
+    for name, task in run.tasks().items():
+        task.update_run(status="trained", ended=closing["reason"], parameters=trainer.parameters())
+        task.replace_metrics(task_rows(name, run.metrics()))
     return run
+
+
+def task_rows(task: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Metrics rows of a run over several tasks as one task's own: GROUP/TASK/NAME becomes GROUP/NAME, and what the
+    whole has under that name, or of another task, is left out.
+    """
+    found = []
+    for row in rows:
+        own = {name.replace(f"/{task}/", "/"): value for name, value in row.items() if f"/{task}/" in name}
+        shared = {name: value for name, value in row.items() if name.partition("/")[0] not in {"charts", "evaluation"}}
+        found.append({**shared, **own})
+    return found
 
 
 def tune(
@@ -73,7 +92,7 @@ def tune(
     return search(file, out, resume=resume, on_progress=lambda row: on_progress("tune", row))
 
 
-def check_trainable(scenario: Scenario) -> None:
+def check_trainable(scenario: AnyScenario) -> None:
     """Raise LearningError where a policy that learns starts from an int8 folder: rounded weights have no gradient."""
     from marl.models.quantize import is_int8
 
@@ -155,7 +174,7 @@ def evaluate(
         def player(setting: Scenario, policies: Mapping[str, Policy], name: str) -> Callable[..., list[Episode]]:
             def play_arm(indices: Any, **arguments: Any) -> list[Episode]:
                 on_progress("evaluate", {"arm": arguments.get("intervention") or name})
-                return play_with(setting.evaluated(), as_evaluated(setting, policies), indices, **arguments)
+                return play_with(evaluated(setting), as_evaluated(setting, policies), indices, **arguments)
 
             return play_arm
 

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from marl.settings import Scenario
+from marl.multi_task import AnyScenario, games_of
 
 STEPS = {
     "train": "training",
@@ -82,11 +82,12 @@ class ProgressBars:
     """
 
     def __init__(
-        self, console: Console, scenario: Scenario | None = None, *, clock: Callable[[], float] = time.monotonic
+        self, console: Console, scenario: AnyScenario | None = None, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         arms, self._iterations = (1, 1)
         if scenario is not None:
-            arms, self._iterations = len(scenario.evaluation.arms) + 2, scenario.training.iterations
+            arms = len(next(iter(games_of(scenario).values())).evaluation.arms) + 2
+            self._iterations = scenario.training.iterations
         self._totals = {"evaluate": arms, "report": 1}
         self._clock = clock
         self._steps: dict[str, Step] = {}

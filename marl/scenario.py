@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -16,6 +16,7 @@ from marl.errors import ScenarioError
 from marl.settings import Scenario
 
 SCENARIO_PACKAGE = "scenarios"
+S = TypeVar("S", bound=BaseModel)
 
 
 def packaged_scenarios() -> dict[str, Path]:
@@ -74,36 +75,58 @@ def load_scenario(source: str | Path, overrides: Sequence[str] = ()) -> Scenario
     Override keys are dotted paths (`training.lr=0.001`, `env.kwargs.valleys=6`); values are YAML. Raises
     ScenarioError with one line for each fault: the key, what was given and what is allowed.
     """
-    path = _find(source)
+    path = find_file(source, packaged_scenarios())
+    return validate_scenario(overridden(read_yaml(path), overrides), str(path))
+
+
+def evaluated(scenario: Scenario) -> Scenario:
+    """The scenario as evaluations play it, with `evaluation.env_kwargs` over the env's own."""
+    kwargs = scenario.env.kwargs | scenario.evaluation.env_kwargs
+    return scenario.model_copy(update={"env": scenario.env.model_copy(update={"kwargs": kwargs})})
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A mapping of keys. Raises ScenarioError for a file that holds none."""
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise ScenarioError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(data, dict):
         raise ScenarioError(f"{path}: expected a mapping of scenario keys, found {type(data).__name__}")
+    return data
+
+
+def overridden(data: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """`data` itself, with `key=value` overrides applied. Raises ScenarioError for one that is not such."""
     for override in overrides:
         _apply(data, override)
-    return validate_scenario(data, str(path))
+    return data
 
 
 def validate_scenario(data: Mapping[str, Any], where: str = "scenario") -> Scenario:
     """Build a Scenario from plain data; `where` opens the error's text."""
+    return validated(Scenario, data, where)
+
+
+def validated(cls: type[S], data: Mapping[str, Any], where: str) -> S:
+    """Settings of class `cls` from plain data. Raises ScenarioError with one line for each fault."""
     try:
-        return Scenario.model_validate(data)
+        return cls.model_validate(data)
     except ValidationError as error:
-        faults = "\n".join(f"  {_fault(dict(fault))}" for fault in error.errors())
+        faults = "\n".join(f"  {_fault(cls, dict(fault))}" for fault in error.errors())
         raise ScenarioError(f"{where} is not a valid scenario:\n{faults}") from error
 
 
-def dump_scenario(scenario: Scenario) -> str:
-    """The scenario as YAML, every default written out; `load_scenario` reads it back to an equal one."""
+def dump_scenario(scenario: BaseModel) -> str:
+    """Settings as YAML, every default written out; what read them before reads them back to equal ones."""
     return yaml.safe_dump(scenario.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
 _TAGS = {"EdgeList", "language_model", "network", "scripted", "human", "api", "league"}
 
 
-def _find(source: str | Path) -> Path:
+def find_file(source: str | Path, known: Mapping[str, Path]) -> Path:
+    """A YAML file, by its path or by a name that is `known`. Raises ScenarioError where there is none."""
     path = Path(source)
     if path.suffix in {".yaml", ".yml"} or path.exists():
         if path.is_file():
@@ -111,7 +134,6 @@ def _find(source: str | Path) -> Path:
         raise ScenarioError(
             f"scenario file {str(path)!r} does not exist; give a YAML file or one of the packaged names"
         )
-    known = packaged_scenarios()
     if str(source) in known:
         return known[str(source)]
     close = difflib.get_close_matches(str(source), known, n=1)
@@ -137,13 +159,13 @@ def _apply(data: dict[str, Any], override: str) -> None:
         ) from error
 
 
-def _fault(fault: dict[str, Any]) -> str:
+def _fault(cls: type[BaseModel], fault: dict[str, Any]) -> str:
     """One line for one pydantic fault: the key as it stands in the file, what was given, what is allowed."""
     location = [str(part) for part in fault["loc"]]
     # pydantic also puts the tried member of a union into the path; the file has no such key.
     key = ".".join(part for part in location if part not in _TAGS and not part.startswith("literal[")) or "scenario"
     if fault["type"] == "extra_forbidden":
-        allowed = _allowed_keys(location[:-1])
+        allowed = _allowed_keys(cls, location[:-1])
         close = difflib.get_close_matches(location[-1], allowed, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         return f"{key}: unknown key{hint} (allowed here: {', '.join(allowed)})"
@@ -154,9 +176,9 @@ def _fault(fault: dict[str, Any]) -> str:
     return f"{key}: {message}{given}"
 
 
-def _allowed_keys(location: Sequence[str]) -> list[str]:
+def _allowed_keys(root: type[BaseModel], location: Sequence[str]) -> list[str]:
     """Field names of the settings class at `location`, walking unions and mappings by what pydantic put in the path."""
-    classes: list[type[BaseModel]] = [Scenario]
+    classes: list[type[BaseModel]] = [root]
     for part in location:
         found: list[type[BaseModel]] = []
         for cls in classes:

@@ -112,11 +112,15 @@ class LanguageModelSettings(Settings):
 
 
 class NetworkSettings(Settings):
-    """A small network over the observation's numbers and the words of the channel's vocabulary; it reads no text."""
+    """A small network over the observation's numbers and the words of the channel's vocabulary; it reads no text.
+
+    With `recurrent` it remembers what it has read in the episode, in a layer as wide as the last hidden one.
+    """
 
     kind: Literal["network"]
     hidden: list[Annotated[int, Field(ge=1)]] = Field(default=[64, 64], min_length=1, description="width of each layer")
     activation: Literal["relu", "tanh"] = "relu"
+    recurrent: Literal["gru"] | None = None
     learn: bool = True
 
 
@@ -335,11 +339,6 @@ class Scenario(Settings):
     evaluation: EvaluationSettings = EvaluationSettings()
     analysis: AnalysisSettings = AnalysisSettings()
 
-    def evaluated(self) -> Scenario:
-        """The scenario as evaluations play it, with `evaluation.env_kwargs`."""
-        kwargs = self.env.kwargs | self.evaluation.env_kwargs
-        return self.model_copy(update={"env": self.env.model_copy(update={"kwargs": kwargs})})
-
     @model_validator(mode="after")
     def _seats_are_filled(self) -> Scenario:
         unknown = sorted(set(self.seats.values()) - set(self.policies))
@@ -360,6 +359,16 @@ class Scenario(Settings):
             raise ValueError(
                 f"{self.training.algorithm} learns a value of each option, and {free} may say free text, which cannot "
                 "be listed; give channel.vocabulary, or topology: none"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _values_are_of_one_moment(self) -> Scenario:
+        remembering = [name for name, policy in self.policies.items() if getattr(policy, "recurrent", None)]
+        if self.training.value_based and remembering:
+            raise ValueError(
+                f"{self.training.algorithm} learns from single transitions, and {remembering} are recurrent: leave "
+                "`recurrent` out, or take one of reinforce, ippo, mappo, coma, magrpo, selfplay_ppo"
             )
         return self
 

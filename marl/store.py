@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from marl.errors import StoreError
-from marl.scenario import dump_scenario, load_scenario
+from marl.multi_task import AnyScenario, MultiTask, games_of, load_any
+from marl.scenario import dump_scenario
 from marl.settings import Scenario
 from marl.types import Episode, Message, ParseFailure, Turn
 
@@ -35,24 +36,33 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 class RunDirectory:
-    """Reads and writes the files of one run. Raises StoreError for what is missing or unreadable."""
+    """Reads and writes the files of one run. Raises StoreError for what is missing or unreadable.
+
+    A run over several tasks has multi_task.yaml in place of scenario.yaml, and for each task a run directory of its own
+    under tasks/, whose policies and checkpoints are links to those of the whole.
+    """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        if not (self.path / "scenario.yaml").is_file():
+        if not any((self.path / name).is_file() for name in SETTINGS):
             raise StoreError(
                 f"{str(self.path)!r} is not a run directory (it has no scenario.yaml); "
                 "give a folder that `marl run` or `marl train` made"
             )
 
     @classmethod
-    def create(cls, path: str | Path, scenario: Scenario, command: str = "") -> RunDirectory:
+    def create(cls, path: str | Path, scenario: AnyScenario, command: str = "") -> RunDirectory:
         """Make the directory, or raise StoreError when it already holds a run."""
         folder = Path(path)
-        if (folder / "scenario.yaml").exists():
+        if any((folder / name).exists() for name in SETTINGS):
             raise StoreError(f"{str(folder)!r} already holds a run; continue it with --resume or choose another --out")
-        write_atomically(folder / "scenario.yaml", dump_scenario(scenario))
+        several = isinstance(scenario, MultiTask)
+        write_atomically(folder / SETTINGS[several], dump_scenario(scenario))
         run = cls(folder)
+        for name, game in games_of(scenario).items() if several else ():
+            task = cls.create(folder / "tasks" / name, game, command)
+            for shared in ("policies", "checkpoints"):
+                (task.path / shared).symlink_to(Path("..") / ".." / shared, target_is_directory=True)
         card = {
             "seed": scenario.seed,
             "command": command,
@@ -62,9 +72,25 @@ class RunDirectory:
         run.write_json("run.json", {**card, "versions": versions()})
         return run
 
+    def settings(self) -> AnyScenario:
+        """The resolved scenario, or the multi-task file, that the run was made from."""
+        return load_any(self.path / next(name for name in SETTINGS if self.has(name)))
+
     def scenario(self) -> Scenario:
-        """The resolved scenario that the run was made from."""
-        return load_scenario(self.path / "scenario.yaml")
+        """The resolved scenario that the run was made from. Raises StoreError where it was made from several."""
+        settings = self.settings()
+        if isinstance(settings, MultiTask):
+            raise StoreError(
+                f"{str(self.path)!r} is a run over several tasks; each is a run directory of its own: "
+                f"{', '.join(str(task.path) for task in self.tasks().values())}"
+            )
+        return settings
+
+    def tasks(self) -> dict[str, RunDirectory]:
+        """The run directories of its tasks, by task name; none for a run of one scenario."""
+        settings = self.settings()
+        names = settings.tasks if isinstance(settings, MultiTask) else {}
+        return {name: RunDirectory(self.path / "tasks" / name) for name in names}
 
     def has(self, name: str) -> bool:
         """Whether the run holds this file or folder."""
@@ -115,8 +141,11 @@ class RunDirectory:
 
     def truncate_metrics(self, iteration: int) -> None:
         """Drop the rows after `iteration`, which a resumed run will write again."""
-        kept = [row for row in self.metrics() if row["iteration"] <= iteration]
-        write_atomically(self.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in kept))
+        self.replace_metrics([row for row in self.metrics() if row["iteration"] <= iteration])
+
+    def replace_metrics(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write metrics.jsonl anew."""
+        write_atomically(self.path / "metrics.jsonl", "".join(json.dumps(dict(row)) + "\n" for row in rows))
 
     def write_episodes(self, arm: str, episodes: Iterable[Episode]) -> Path:
         """Write episodes/<arm>.jsonl."""
@@ -129,6 +158,8 @@ class RunDirectory:
         return list(read_episodes(self.path / "episodes" / f"{arm}.jsonl"))
 
 
+SETTINGS = ("scenario.yaml", "multi_task.yaml")
+"""What a run directory was made from: one of the two."""
 _ARRAYS = ("features", "state", "inputs", "next_features", "next_state")
 
 _MADE_BY = {

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from marl.errors import ScenarioError
-from marl.scenario import load_scenario, packaged_scenarios
+from marl.multi_task import packaged_multi_tasks
+from marl.scenario import load_scenario, packaged_scenarios, read_yaml
 from marl.store import RunDirectory
 from marl.types import Episode, ParseFailure
 
@@ -43,6 +44,8 @@ def print_scenarios(console: Console) -> None:
             "unknown" if bound is None else f"{bound:g} each",
         )
     console.print(table)
+    for name, path in packaged_multi_tasks().items():
+        console.print(f"over several tasks, for `marl train`: [bold]{name}[/] ({', '.join(read_yaml(path)['tasks'])})")
 
 
 def print_evaluation(console: Console, evaluation: Mapping[str, Any], most: int | None = None) -> None:
@@ -55,6 +58,24 @@ def print_evaluation(console: Console, evaluation: Mapping[str, Any], most: int 
         )
     console.print(table)
     _print_sentences(console, evaluation["verdict"][:most])
+
+
+def print_comparison(console: Console, tasks: Mapping[str, Mapping[str, Any]]) -> None:
+    """By task, the multi-task policies, the untrained ones and the specialists, and how much better the first are."""
+    table = Table("task", "policies", "mean payoff per agent", "interval", "success", "multi-task minus it")
+    for task, evaluation in tasks.items():
+        for name, arm in evaluation["arms"].items():
+            left = evaluation["differences"].get(f"normal-{name}")
+            table.add_row(
+                escape(task),
+                "multi-task" if name == "normal" else escape(name),
+                f"{arm['mean']:.3f}",
+                f"{arm['low']:.3f} to {arm['high']:.3f}",
+                "" if arm["success"] is None else f"{arm['success']['mean']:.2f}",
+                "" if left is None else f"{left['mean']:+.3f} ({left['low']:+.3f} to {left['high']:+.3f})",
+            )
+        table.add_section()
+    console.print(table)
 
 
 def print_analysis(console: Console, analysis: Mapping[str, Any], most: int | None = None) -> None:

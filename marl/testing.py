@@ -23,6 +23,7 @@ from gymnasium.utils.env_checker import data_equivalence
 from pettingzoo import AECEnv, ParallelEnv
 
 from marl.errors import EnvError, PolicyError
+from marl.policies.protocol import Remembers
 from marl.seeding import stream
 from marl.types import Decision, View
 
@@ -266,8 +267,8 @@ def check_policy(policy: Any, views: Sequence[View] | None = None) -> None:
 
     Checked: `name`, `trainable`, `decide`; one Decision a view; choices within the options, none for free text;
     log-probabilities finite, not positive and as many as the tokens they belong to; the same generator states give
-    the same decisions, whatever the order and the size of the batch, in an episode or not. Raises PolicyError on the
-    first breach.
+    the same decisions, whatever the order and the size of the batch, in an episode or not; a policy that `Remembers`
+    decides so again once its memory is released. Raises PolicyError on the first breach.
     """
     views = sample_views() if views is None else list(views)
     if not isinstance(getattr(policy, "name", None), str) or not isinstance(getattr(policy, "trainable", None), bool):
@@ -284,6 +285,8 @@ def check_policy(policy: Any, views: Sequence[View] | None = None) -> None:
     episode = [replace(view, episode=number) for number, view in enumerate(views)]
     for time in ("first", "second"):
         _check_same(policy, first, _decided(policy, episode), f"asked for the {time} time in an episode")
+        if isinstance(policy, Remembers):
+            policy.release([(number, view.agent) for number, view in enumerate(views)])
     _decided(policy, [])
 
 

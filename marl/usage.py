@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from marl.models.api_meter import COUNTS, Meter
-from marl.settings import APISettings, Scenario
+from marl.multi_task import AnyScenario
+from marl.settings import APISettings
 from marl.store import RunDirectory
 
 NAME = "usage.json"
@@ -21,7 +22,7 @@ def metering(run: RunDirectory, step: str, meters: Mapping[str, Meter]) -> Itera
 
     What the run has spent before counts towards their limits. A step that is done again adds to its numbers.
     """
-    totals = _totals(run.scenario(), used(run))
+    totals = _totals(run.settings(), used(run))
     for name, meter in meters.items():
         meter.earlier = totals[name].spent if name in totals else 0.0
     try:
@@ -36,7 +37,7 @@ def keep(run: RunDirectory, step: str, records: Records) -> None:
     if not records:
         return
     steps = {**used(run), step: records}
-    totals = _totals(run.scenario(), steps)
+    totals = _totals(run.settings(), steps)
     total = {name: meter.record() | {"summary": meter.summary()} for name, meter in totals.items()}
     run.write_json(NAME, {"steps": steps, "total": total})
 
@@ -46,7 +47,7 @@ def used(run: RunDirectory) -> dict[str, Records]:
     return dict(run.read_json(NAME)["steps"]) if run.has(NAME) else {}
 
 
-def _totals(scenario: Scenario, steps: Mapping[str, Records]) -> dict[str, Meter]:
+def _totals(scenario: AnyScenario, steps: Mapping[str, Records]) -> dict[str, Meter]:
     """One meter a policy with the counts of all steps."""
     totals: dict[str, Meter] = {}
     for name, settings in scenario.policies.items():

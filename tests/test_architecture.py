@@ -16,7 +16,7 @@ HEAVY = ("torch", "ray", "transformers", "matplotlib", "peft", "llguidance", "op
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "base", "manager", "handler"}
 
 # For each part of marl: the parts that it may import beside itself.
-RECORDS = {"types", "errors", "seeding", "settings", "scenario"}
+RECORDS = {"types", "errors", "seeding", "settings", "scenario", "multi_task"}
 PLAY = {*RECORDS, "text", "channel", "policies", "table", "rollout"}
 STEPS = {"learning", "evaluation", "communication", "games", "report"}
 ALLOWED = {
@@ -26,6 +26,7 @@ ALLOWED = {
     "api_settings": set(),
     "settings": {"api_settings", "errors"},
     "scenario": {"settings", "errors"},
+    "multi_task": {"scenario", "settings", "errors"},
     "store": RECORDS,
     "text": RECORDS,
     "channel": RECORDS,
@@ -43,9 +44,10 @@ ALLOWED = {
     "usage": {*RECORDS, "models", "store"},
     "twin": {*RECORDS, "store", "experiment"},
     "experiment": {*PLAY, *STEPS, "models", "store", "usage", "twin"},
+    "comparison": {*PLAY, "evaluation", "learning", "store", "experiment"},
     "progress": RECORDS,
     "terminal": {*RECORDS, "store", "table"},
-    "cli": {*RECORDS, "policies", "store", "progress", "terminal", "experiment", "compression"},
+    "cli": {*RECORDS, "policies", "store", "progress", "terminal", "experiment", "comparison", "compression"},
 }
 
 

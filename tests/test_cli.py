@@ -63,6 +63,9 @@ def test_a_person_can_take_a_seat(runner: CliRunner) -> None:
         (["play", "scout_hunt", "--model", "no/such-folder"], "no/such-folder"),
         (["tune", "nowhere.yaml"], "search file 'nowhere.yaml' does not exist"),
         (["evaluate", "nowhere", "--checkpoint", "best"], "not a run directory"),
+        (["compare", "nowhere"], "not a run directory"),
+        (["run", "hunt_and_meet"], "`marl train hunt_and_meet` trains them"),
+        (["play", "hunt_and_meet"], "give one scenario, such as one of its tasks: scout_hunt, rendezvous"),
     ],
 )
 def test_bad_input_gets_one_message_and_exit_code_2(runner: CliRunner, arguments: list[str], message: str) -> None:
@@ -73,6 +76,26 @@ def test_bad_input_gets_one_message_and_exit_code_2(runner: CliRunner, arguments
 
 
 TINY = ["training.iterations=1", "training.episodes=8", "training.evaluation_episodes=4", "evaluation.episodes=8"]
+
+
+def test_several_tasks_are_trained_resumed_evaluated_and_compared(runner: CliRunner) -> None:
+    assert "hunt_and_meet (scout_hunt, rendezvous)" in runner.invoke(app, ["list"]).output
+    settings = [part for setting in TINY[:3] for part in ("--set", setting)]
+    tasks = [("--set", f"tasks.{name}.set=[evaluation.episodes=8]") for name in ("scout_hunt", "rendezvous")]
+    done = runner.invoke(app, ["train", "hunt_and_meet", *settings, *(part for task in tasks for part in task)])
+    assert done.exit_code == 0, done.output
+    (run,) = Path("runs").iterdir()
+    again = runner.invoke(app, ["train", "hunt_and_meet", "--resume"])
+    assert again.exit_code == 0, again.output
+    assert [row["iteration"] for row in RunDirectory(run).metrics()] == [0, 1]
+    done = runner.invoke(app, ["evaluate", str(run)])
+    assert done.exit_code == 0, done.output
+    assert "task scout_hunt" in done.output
+    assert "task rendezvous" in done.output
+    done = runner.invoke(app, ["compare", str(run), str(run / "tasks/rendezvous")])
+    assert done.exit_code == 0, done.output
+    assert re.search(r"scout_hunt .*multi-task .*[\d.]+ to [\d.]+", done.output)
+    assert re.search(r"rendezvous .*rendezvous .*\+0.000 \(\+0.000 to \+0.000\)", done.output)
 
 
 def test_a_trained_policy_is_exported_distilled_and_played(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Hashable, Sequence, Sized
 from typing import Any, Generic, TypeVar
 
+import numpy as np
 import torch
 from ray.rllib.core.rl_module.multi_rl_module import MultiRLModule
 from ray.rllib.core.rl_module.torch import TorchRLModule
@@ -51,6 +52,10 @@ class ActorModule(TorchRLModule, Generic[Rows]):
     @abstractmethod
     def pieces(self, rows: Rows, tokens: int) -> list[Tensor]:
         """The numbers of `rows` in pieces of about `tokens` tokens each, int64, for gradients that are added up."""
+
+    def minibatches(self, rows: Rows, count: int, rng: np.random.Generator) -> list[np.ndarray]:
+        """The numbers of `rows` in `count` parts of like size, drawn anew; some are empty where there are too few."""
+        return np.array_split(rng.permutation(len(rows)), count)
 
     @abstractmethod
     def read(self, rows: Rows) -> RowLogProbs:

@@ -158,19 +158,32 @@ def role(given: Given) -> Estimate:
     return Estimate(gained[columns["trajectory"]], baselines=baselines)
 
 
-def joint_table(policies: Mapping[str, Columns], tables: Mapping[str, Tensor], legal: Tensor) -> Tensor:
-    """All policies' log-probabilities of all options in the critic's numbers, [T, A], beside its rows `legal` [T, A].
+def normalized_by_task(advantages: Tensor, task: Tensor | None = None) -> Tensor:
+    """[T] with mean 0 and spread 1, in each task by itself: rewards of different games have different units."""
+    if task is None:
+        return objectives.normalize(advantages)
+    result = torch.zeros_like(advantages)
+    for number in task.unique():
+        result[task == number] = objectives.normalize(advantages[task == number])
+    return result
+
+
+def joint_table(policies: Mapping[str, Columns], tables: Mapping[str, Tensor], legal: Tensor, first: int = 0) -> Tensor:
+    """All policies' log-probabilities of all options in the critic's numbers, [T, A], beside its rows `legal` [T, A],
+    the first of which is `first` in the policies' `row`.
 
     `tables`: each policy's own, by output for a network, and by the option's place for a language model, whose columns
     have the critic's number of each (`option_number`).
     """
     table = torch.full(legal.shape, -torch.inf, device=legal.device)
     for name, own in policies.items():
-        rows, given = torch.as_tensor(own["row"], device=legal.device), tables[name].to(table.dtype)
+        rows = torch.as_tensor(own["row"], device=legal.device) - first
+        mine = (rows >= 0) & (rows < len(legal))
+        rows, given = rows[mine], tables[name].to(table.dtype)[mine]
         if "option_number" not in own:
             table[rows, : given.shape[1]] = given
         else:
-            numbers = torch.as_tensor(own["option_number"], device=legal.device)
+            numbers = torch.as_tensor(own["option_number"], device=legal.device)[mine]
             row, place = given.isfinite().nonzero(as_tuple=True)
             table[rows[row], numbers[row, place]] = given[row, place]
     return table

@@ -22,7 +22,7 @@ from marl.learning.dispatch import play_on
 from marl.learning.features import Columns
 from marl.learning.league import leagues_of, stored
 from marl.learning.learners import Learners
-from marl.learning.metrics import episode_metrics, throughput, token_count, turn_count
+from marl.learning.metrics import task_metrics, throughput, token_count, turn_count
 from marl.learning.multi_agent_learner import ITERATION, MultiAgentLearner
 from marl.learning.presets import preset
 from marl.learning.runner import EpisodeRunner
@@ -30,6 +30,7 @@ from marl.learning.seating import learning_policies, seat, seated_meters
 from marl.learning.task import Task
 from marl.models.api_meter import Meter
 from marl.seeding import seed_of
+from marl.settings import Scenario
 from marl.types import Episode
 
 logger = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ class MultiAgentAlgorithm(Algorithm):
             self._here = EpisodeRunner(config=config, worker_index=0)
             self._here.adopt(self.actors())
         self._arrays: ArraySampler | None = None
-        if plays_as_arrays(config.scenario):
+        if isinstance(config.scenario, Scenario) and plays_as_arrays(config.scenario):
             networks = seat(config.scenario, {name: actor.policy for name, actor in self.actors().items()})
             self._arrays = ArraySampler(config.scenario, config.layout, networks)
 
@@ -162,21 +163,24 @@ class MultiAgentAlgorithm(Algorithm):
 
     def _sampled_episodes(self) -> Sample:
         training = self.config.scenario.training
-        first = self.rounds * training.episodes
-        indices = tuple(range(first, first + training.episodes))
         copies = training.group if preset(training.algorithm).grouped else 1
         seed = seed_of(self.config.scenario.seed, "training")
-        episodes = self.play(Task(indices, seed, copies=copies, explore=True))
+        played = {}
+        for name, game in self.config.games().items():
+            first = self.rounds * game.training.episodes
+            indices = tuple(range(first, first + game.training.episodes))
+            played[name] = self.play(Task(indices, seed, copies=copies, explore=True, game=name))
+        episodes = [episode for own in played.values() for episode in own]
         self._warn_of_failures(episodes)
         for league in self.leagues.values():
             league.book(episodes)
         columns = self.learners.columns(episodes)
         steps = sum(episode.length for episode in episodes)
-        return Sample(columns, episode_metrics(episodes), steps, turn_count(episodes), token_count(episodes))
+        return Sample(columns, task_metrics(played), steps, turn_count(episodes), token_count(episodes))
 
     def _sampled_arrays(self) -> Sample:
         assert self._arrays is not None
-        play, scenario = self._arrays.play(self.rounds), self.config.scenario
+        play, scenario = self._arrays.play(self.rounds), self.config.game(None)
         columns = array_columns(play, scenario, learning_policies(scenario), self.config.layout)
         return Sample(columns, metrics(play), int(play.lengths.sum()), sum(turns(play)))
 

@@ -92,6 +92,7 @@ class ArraySampler:
         """
         seed, env = seed_of(self.scenario.seed, "training"), self.env
         first = iteration * self.count
+        self._readers = {agent: policy.reader(self.count) for agent, policy in self.policies.items()}
         draws = {agent: Uniform(seed, agent, range(first, first + self.count)) for agent in self.layout.agents}
         env.reset(stream(seed, "arrays", iteration))
         alive, zeros = np.ones(self.count, bool), np.zeros(self.count)
@@ -138,7 +139,7 @@ class ArraySampler:
             legal = np.zeros((self.count, policy.encoding.outputs), bool)
             legal[:, : mask.shape[1]] = mask
             legal[~alive, 0] = True  # whatever: it is not looked at, but it must have a distribution
-            table = policy.log_probs(inputs, legal)
+            table = self._readers[agent](inputs, legal, decided)
             uniform = draws[agent].take(decided)
             picks = np.where(decided, draw(table, uniform), legal.argmax(-1))
             moments.features.append(features)

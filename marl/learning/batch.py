@@ -20,6 +20,16 @@ CRITIC = "critic"
 """Module id of the critic; no policy may have this name."""
 
 
+def critic_id(task: str | None = None) -> str:
+    """The critic's module id: of the only scenario, or of one task among several."""
+    return CRITIC if task is None else f"{CRITIC}-{task}"
+
+
+def is_critic(module_id: str) -> bool:
+    """Whether it is what `critic_id` gives."""
+    return module_id == CRITIC or module_id.startswith(f"{CRITIC}-")
+
+
 @dataclass(frozen=True)
 class Trajectory:
     """One agent's own turns of one episode in order of time."""

@@ -18,6 +18,7 @@ import ray
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
 from marl.learning.actor import BASES, ActorModule
+from marl.multi_task import AnyScenario, home_of
 from marl.policies import Policy
 from marl.policies.bases import Bases
 from marl.policies.league import LeaguePolicy, drawn
@@ -112,11 +113,11 @@ class League:
         self.members = [Member(**member) for member in state["members"]]
 
 
-def leagues_of(scenario: Scenario) -> dict[str, League]:
+def leagues_of(scenario: AnyScenario) -> dict[str, League]:
     """The seated leagues by policy name, without members yet."""
     seated = set(scenario.seats.values())
     return {
-        name: League(name, settings, scenario)
+        name: League(name, settings, home_of(scenario, name))
         for name, settings in scenario.policies.items()
         if isinstance(settings, LeagueSettings) and name in seated
     }

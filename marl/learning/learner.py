@@ -16,9 +16,9 @@ from torch import Tensor
 from marl.errors import LearningError
 from marl.learning import objectives
 from marl.learning.actor import ActorModule, read_all, recorded
-from marl.learning.advantages import ESTIMATES, joint_table
+from marl.learning.advantages import ESTIMATES, joint_table, normalized_by_task
 from marl.learning.advantages import Given as Evidence
-from marl.learning.batch import CRITIC, column_batch
+from marl.learning.batch import CRITIC, is_critic
 from marl.learning.bonus import average_message, bonus
 from marl.learning.critic import CriticModule
 from marl.learning.features import Columns
@@ -29,6 +29,7 @@ from marl.learning.presets import Preset, preset
 from marl.learning.reference import Reference, divergence
 from marl.learning.seating import learning_policies
 from marl.learning.surrogates import SURROGATES
+from marl.learning.task_batch import critics_first, task_batch
 from marl.seeding import stream
 from marl.types import Episode
 
@@ -56,7 +57,10 @@ class PolicyGradientLearner(MultiAgentLearner):
         parts = preset(self.config.scenario.training.algorithm)
         assert isinstance(parts, Preset)
         self.preset = parts
-        self.baselines = torch.zeros(len(self.config.layout.agents), device=self._device)
+        agents = {name: len(layout.agents) for name, layout in self.config.critics().items()}
+        ends = np.cumsum([0, *agents.values()]).tolist()
+        self._roles = {name: slice(*ends[place : place + 2]) for place, name in enumerate(agents)}
+        self.baselines = torch.zeros(ends[-1], device=self._device)
         wanted = self.config.scenario.training.reference
         self.reference = None if wanted is None else Reference(wanted)
         self._rows: dict[str, Any] = {}
@@ -70,22 +74,22 @@ class PolicyGradientLearner(MultiAgentLearner):
             self.peers.align(module)
 
     def columns(self, episodes: Sequence[Episode]) -> dict[str, Columns]:
-        """The columns of `marl.learning.batch.column_batch`."""
-        return column_batch(episodes, learning_policies(self.config.scenario), self.config.layout)
+        """The columns of `marl.learning.task_batch.task_batch`."""
+        return task_batch(episodes, learning_policies(self.config.scenario), self.config.layouts)
 
-    @property
-    def critic(self) -> CriticModule | None:
-        """The critic without its DDP wrapping, if the algorithm has one."""
-        return self.module[CRITIC].unwrapped() if CRITIC in self.module else None
+    def critic(self, module_id: str = CRITIC) -> CriticModule | None:
+        """The critic of that id without its DDP wrapping, if the algorithm has one."""
+        return self.module[module_id].unwrapped() if module_id in self.module else None
 
     def configure_optimizers_for_module(self, module_id: str, config: AlgorithmConfig | None = None) -> None:
         """Adam for every module; the critic's parts have their own learning rates."""
-        if self.critic is None or module_id != CRITIC:
+        critic = self.critic(module_id) if is_critic(module_id) else None
+        if critic is None:
             super().configure_optimizers_for_module(module_id, config)
             return
         training = self.config.scenario.training
-        params = [p for p in self.get_parameters(self.critic) if p.requires_grad]
-        optimizer = torch.optim.Adam(self.critic.groups(training.critic.lr), lr=training.lr)
+        params = [p for p in self.get_parameters(critic) if p.requires_grad]
+        optimizer = torch.optim.Adam(critic.groups(training.critic.lr), lr=training.lr)
         self.register_optimizer(module_id=module_id, optimizer=optimizer, params=params)
 
     def before_gradient_based_update(self, *, timesteps: dict[str, Any]) -> None:
@@ -112,14 +116,22 @@ class PolicyGradientLearner(MultiAgentLearner):
             name: {key: _writable(value) for key, value in batch.items()}
             for name, batch in training_data.batch.policy_batches.items()
         }
-        critic = {key: torch.as_tensor(value, device=self._device) for key, value in columns.pop(CRITIC).items()}
+        given, columns = critics_first(columns)
+        critics = {
+            name: {key: torch.as_tensor(value, device=self._device) for key, value in own.items()}
+            for name, own in given.items()
+        }
         self._take_in(columns)
-        table = joint_table(columns, self._tables, critic["legal"]) if "legal" in critic else None
-        advantages = self._estimate(critic, table)
+        parts, first = [], 0
+        for name, critic in critics.items():
+            table = joint_table(columns, self._tables, critic["legal"], first) if "legal" in critic else None
+            parts.append(self._estimate(critic, table, name))
+            first += len(critic["agent"])
+        advantages = torch.cat(parts)
         actors = {name: self._actor_tensors(name, own, advantages) for name, own in columns.items()}
         yield from self._minibatches(actors)
-        if self.critic is not None:
-            yield from self._critic_passes(critic)
+        if any(name in self.module for name in critics):
+            yield from self._critic_passes(critics)
 
     def _take_in(self, columns: Mapping[str, Columns]) -> None:
         """The actors' rows, and where the algorithm weighs all options their log-probabilities before any step."""
@@ -135,38 +147,40 @@ class PolicyGradientLearner(MultiAgentLearner):
     def _tokens(self) -> int:
         return self.config.scenario.training.tokens_a_batch
 
-    def _estimate(self, critic: dict[str, Tensor], table: Tensor | None = None) -> Tensor:
+    def _estimate(self, critic: dict[str, Tensor], table: Tensor | None = None, name: str = CRITIC) -> Tensor:
         """Advantages [T], 0 on artificial rows; adds `target` (normalized value targets), `learned` (which rows have
         one) and `before` (what the critic says now) to the critic's columns.
         """
-        values = None if self.critic is None else self._values(critic)
-        evidence = Evidence(critic, self.config.scenario.training, values, table, self.baselines)
+        module, roles = self.critic(name), self._roles[name]
+        values = None if module is None else self._values(module, critic)
+        evidence = Evidence(critic, self.config.scenario.training, values, table, self.baselines[roles])
         estimate = ESTIMATES[self.preset.advantage](evidence)
         if estimate.baselines is not None:
-            self.baselines = estimate.baselines
-        if self.critic is not None and estimate.lesson is not None:
+            self.baselines = self.baselines.clone()
+            self.baselines[roles] = estimate.baselines
+        if module is not None and estimate.lesson is not None:
             targets, marked, now = estimate.lesson.targets, estimate.lesson.marked, estimate.lesson.predictions
             self._log("explained_variance", objectives.explained_variance(now[marked], targets[marked]))
-            self.critic.take_in(targets[marked], critic["agent"][marked])
-            critic["target"] = self.critic.normalized(targets, critic["agent"])
-            critic["before"] = self.critic.normalized(now, critic["agent"])
+            module.take_in(targets[marked], critic["agent"][marked])
+            critic["target"] = module.normalized(targets, critic["agent"])
+            critic["before"] = module.normalized(now, critic["agent"])
             critic["learned"] = marked
         return estimate.advantages
 
-    def _values(self, critic: dict[str, Tensor]) -> Tensor:
+    def _values(self, module: CriticModule, critic: dict[str, Tensor]) -> Tensor:
         """What the critic says of all rows, of which this learner reads its share."""
-        module, own = self.critic, self.peers.share(len(critic["agent"]))
-        assert module is not None
+        own = self.peers.share(len(critic["agent"]))
         parts = self.peers.gathered(lambda: module.values_at(critic, own, self._tokens))
         return torch.cat(parts)
 
     def _actor_tensors(self, name: str, columns: Columns, advantages: Tensor) -> dict[str, Tensor]:
         old, mask = recorded(columns)
         own = advantages[torch.as_tensor(columns["row"], device=advantages.device)]
+        task = torch.as_tensor(columns["task"], device=self._device) if "task" in columns else None
         tensors = {
             "old_log_probs": old.to(self._device),
             "old_mask": mask.to(self._device),
-            "advantage": objectives.normalize(own) if self.preset.normalize else own,
+            "advantage": normalized_by_task(own, task) if self.preset.normalize else own,
             "choice": torch.as_tensor(columns["choice"], device=self._device),
             "talk": torch.as_tensor(columns["talk"], device=self._device),
             "index": torch.arange(len(own)),
@@ -182,9 +196,9 @@ class PolicyGradientLearner(MultiAgentLearner):
         training = self.config.scenario.training
         epochs, minibatches = (1, 1) if self.preset.one_step else (training.epochs, training.minibatches)
         rng = stream(self.config.scenario.seed, "minibatches", self._iteration)
+        modules = self._actors()
         for _ in range(epochs):
-            orders = {name: rng.permutation(len(own["index"])) for name, own in actors.items()}
-            parts = {name: np.array_split(order, minibatches) for name, order in orders.items()}
+            parts = {name: modules[name].minibatches(self._rows[name], minibatches, rng) for name in actors}
             for number in range(minibatches):
                 found = {
                     name: {key: value[torch.as_tensor(parts[name][number])] for key, value in own.items()}
@@ -194,19 +208,20 @@ class PolicyGradientLearner(MultiAgentLearner):
                 if found:  # there may be fewer rows than minibatches
                     yield minibatch(found)
 
-    def _critic_passes(self, critic: dict[str, Tensor]) -> Iterator[MultiAgentBatch]:
+    def _critic_passes(self, critics: dict[str, dict[str, Tensor]]) -> Iterator[MultiAgentBatch]:
         for _ in range(self.config.scenario.training.critic.epochs):
-            yield minibatch({CRITIC: critic})
+            yield minibatch(critics)
 
     def _update(self, batch: dict[str, Any], **kwargs: Any) -> Any:
-        """One step: of the critic, or of all actors at once."""
+        """One step: of the critic, or of all critics at once, or of all actors."""
         for optimizer in self._optimizer_parameters:
             optimizer.zero_grad(set_to_none=True)
         named = [pair for name in batch for pair in self.get_optimizers_for_module(name)]
         params = [param for _, optimizer in named for param in self._optimizer_parameters[optimizer]]
-        add = self._add_critic if CRITIC in batch else self._add_actors
+        critics = any(map(is_critic, batch))
+        add = self._add_critics if critics else self._add_actors
         self.peers.add_up([self._params[ref] for ref in params], lambda: add(batch))
-        if CRITIC in batch or self._unscaled():
+        if critics or self._unscaled():
             self.apply_gradients(self._gradients())
         return {}, {}, {}
 
@@ -234,18 +249,22 @@ class PolicyGradientLearner(MultiAgentLearner):
         said = read_all(actor, actor.take(rows, talk.nonzero().squeeze(-1).cpu()), self._tokens, peers=self.peers)
         return {"average_message": average_message(said.table).expand(len(talk), -1)}
 
-    def _add_critic(self, batch: dict[str, dict[str, Tensor]]) -> None:
+    def _add_critics(self, batch: dict[str, dict[str, Tensor]]) -> None:
+        for name, whole in batch.items():
+            self._add_critic(name, whole)
+
+    def _add_critic(self, name: str, whole: dict[str, Tensor]) -> None:
         """Add the gradient of the mean over all learned rows, of which this learner reads its share."""
-        assert self.critic is not None
-        whole = batch[CRITIC]
-        for piece in self.critic.pieces(whole, self.peers.share(len(whole["agent"])), self._tokens):
+        module = self.critic(name)
+        assert module is not None
+        for piece in module.pieces(whole, self.peers.share(len(whole["agent"])), self._tokens):
             everything = len(piece) == len(whole["agent"])
             part = whole if everything else {key: value[piece] for key, value in whole.items()}
             weight = float(part["learned"].sum() / whole["learned"].sum())
             if weight:
-                values = self.critic.forward_train(part)
+                values = module.forward_train(part)
                 loss = self.compute_loss_for_module(
-                    module_id=CRITIC, config=self.config, batch=part, fwd_out=values, weight=weight
+                    module_id=name, config=self.config, batch=part, fwd_out=values, weight=weight
                 )
                 (loss * weight).backward()
 

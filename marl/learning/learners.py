@@ -14,9 +14,10 @@ from ray.rllib.policy.sample_batch import MultiAgentBatch
 
 from marl.errors import LearningError, ParleyError
 from marl.learning.actor import ActorModule
-from marl.learning.batch import CRITIC, column_batch
+from marl.learning.batch import is_critic
 from marl.learning.features import Columns
 from marl.learning.seating import learning_policies
+from marl.learning.task_batch import task_batch
 from marl.types import Episode
 
 
@@ -31,7 +32,7 @@ class Learners:
         self.actors: dict[str, ActorModule]
         if group.is_local:
             modules = group._learner.module.items()
-            self.actors = {name: module.unwrapped() for name, module in modules if name != CRITIC}
+            self.actors = {name: module.unwrapped() for name, module in modules if not is_critic(name)}
         else:
             self.actors = dict(config.get_multi_rl_module_spec(inference_only=True).build().items())
             self._follow()
@@ -41,8 +42,8 @@ class Learners:
         if self.group.is_local:
             found: dict[str, Columns] = self.group._learner.columns(episodes)
             return found
-        scenario = self._config.scenario
-        return column_batch(episodes, learning_policies(scenario), self._config.layout)
+        config = self._config
+        return task_batch(episodes, learning_policies(config.scenario), config.layouts)
 
     def update(self, batch: MultiAgentBatch, timesteps: Mapping[str, Any]) -> list[dict[str, Any]]:
         """One iteration over all rows of `batch`; RLlib's results. All learners get all rows and split the work.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from marl.errors import LearningError
-from marl.settings import Scenario
+from marl.multi_task import AnyScenario
 
 PROJECT = "parley"
 
@@ -28,9 +28,9 @@ class Sink(Protocol):
         """Finish."""
 
 
-def open_loggers(scenario: Scenario, run: Path) -> list[Sink]:
+def open_loggers(scenario: AnyScenario, run: Path) -> list[Sink]:
     """The sinks that `training.loggers` names. Raises LearningError where a library is not installed or refuses."""
-    makers: dict[str, Callable[[Scenario, Path], Sink]] = {"wandb": WandbSink, "mlflow": MLflowSink}
+    makers: dict[str, Callable[[AnyScenario, Path], Sink]] = {"wandb": WandbSink, "mlflow": MLflowSink}
     return [makers[name](scenario, run) for name in scenario.training.loggers]
 
 
@@ -62,7 +62,7 @@ def library(name: str) -> Any:
 class WandbSink:
     """A W&B run in RUN/wandb; a resumed run goes on in the same one, which W&B finds by the run directory's name."""
 
-    def __init__(self, scenario: Scenario, run: Path) -> None:
+    def __init__(self, scenario: AnyScenario, run: Path) -> None:
         wandb = library("wandb")
         try:
             self._run = wandb.init(
@@ -91,7 +91,7 @@ class WandbSink:
 class MLflowSink:
     """An MLflow run named after the run directory; a resumed run goes on in the one of that name."""
 
-    def __init__(self, scenario: Scenario, run: Path) -> None:
+    def __init__(self, scenario: AnyScenario, run: Path) -> None:
         mlflow = library("mlflow")
         try:
             # Named here, since Ray's callback sets another one for the whole process.

@@ -7,12 +7,15 @@ curves. Grouped names measure: `charts/` and `losses/` are CleanRL's where it ha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from marl.errors import LearningError
 from marl.types import Episode
+
+COUNTS = ("charts/episodes_failed", "charts/parse_failures", "charts/failed_calls")
+"""What is added up over tasks."""
 
 
 def played(episodes: Sequence[Episode], what: str) -> list[Episode]:
@@ -40,6 +43,25 @@ def episode_metrics(episodes: Sequence[Episode]) -> dict[str, float]:
         "charts/failed_calls": sum(episode.failures("call") for episode in whole),
     }
     return row | success_metrics(whole, "charts")
+
+
+def task_metrics(played: Mapping[str, Sequence[Episode]]) -> dict[str, float]:
+    """`episode_metrics` of one scenario's episodes. Of several: each task's as charts/TASK/..., and under the plain
+    names the sum over tasks where it is a count, else the mean over the tasks that have it.
+    """
+    rows = {task: episode_metrics(episodes) for task, episodes in played.items()}
+    return next(iter(rows.values())) if len(rows) == 1 else over_tasks(rows)
+
+
+def over_tasks(rows: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """One row from a row a task: GROUP/NAME of all tasks together, and GROUP/TASK/NAME of each."""
+    found: dict[str, float] = {}
+    for name in dict.fromkeys(name for row in rows.values() for name in row):
+        group, _, rest = name.partition("/")
+        values = {task: row[name] for task, row in rows.items() if name in row}
+        found[name] = float((np.sum if name in COUNTS else np.mean)(list(values.values())))
+        found |= {f"{group}/{task}/{rest}": value for task, value in values.items()}
+    return found
 
 
 def success_metrics(episodes: Sequence[Episode], group: str) -> dict[str, float]:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from marl.errors import LearningError
 from marl.learning.actor import ActorModule
-from marl.learning.batch import CRITIC
+from marl.learning.batch import is_critic
 from marl.learning.features import Columns
 from marl.types import Episode
 
@@ -40,13 +40,13 @@ class MultiAgentLearner(TorchLearner):
         """What `update` takes of these episodes, by module id. Raises LearningError where nothing can be learned."""
 
     def _actors(self) -> dict[str, ActorModule]:
-        return {name: module.unwrapped() for name, module in self.module.items() if name != CRITIC}
+        return {name: module.unwrapped() for name, module in self.module.items() if not is_critic(name)}
 
     def configure_optimizers_for_module(self, module_id: str, config: AlgorithmConfig | None = None) -> None:
         """Adam for every module; the critic has its own learning rate."""
         training = self.config.scenario.training
         params = [p for p in self.get_parameters(self.module[module_id]) if p.requires_grad]
-        optimizer = torch.optim.Adam(params, lr=training.critic.lr if module_id == CRITIC else training.lr)
+        optimizer = torch.optim.Adam(params, lr=training.critic.lr if is_critic(module_id) else training.lr)
         self.register_optimizer(module_id=module_id, optimizer=optimizer, params=params)
 
     def before_gradient_based_update(self, *, timesteps: dict[str, Any]) -> None:

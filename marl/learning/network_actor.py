@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from marl.learning.actor import BASES, ActorModule
+from marl.learning.actor import BASES, ActorModule, Rows
 from marl.learning.features import Columns
 from marl.models import RowLogProbs
 from marl.policies import NetworkPolicy
@@ -30,7 +30,7 @@ class NetworkRows:
         return len(self.choice)
 
 
-class NetworkActor(ActorModule[NetworkRows]):
+class SmallNetworkActor(ActorModule[Rows]):
     """Wraps a `NetworkPolicy`; its parameters are the network's.
 
     model_config: name (the policy's), settings (NetworkSettings) and scenario as plain data, seed.
@@ -48,12 +48,13 @@ class NetworkActor(ActorModule[NetworkRows]):
         self.policy = network_policy(config["name"], settings, scenario, seed=int(config["seed"]), kind=self.kind)
         self.network = self.policy.network
 
+
+class NetworkActor(SmallNetworkActor[NetworkRows]):
+    """The actor over a network that decides by what it reads now."""
+
     def rows(self, columns: Columns) -> NetworkRows:
         """The decisions of `marl.learning.batch.network_columns`."""
-        legal = torch.as_tensor(columns["legal"])
-        missing = self.policy.encoding.outputs - legal.shape[1]
-        whole = nn.functional.pad(legal, (0, missing), value=False)
-        return NetworkRows(torch.as_tensor(columns["inputs"]), whole, torch.as_tensor(columns["choice"]))
+        return network_rows(columns, self.policy.encoding.outputs)
 
     def take(self, rows: NetworkRows, index: Tensor) -> NetworkRows:
         """The rows at `index`."""
@@ -70,11 +71,22 @@ class NetworkActor(ActorModule[NetworkRows]):
     def read(self, rows: NetworkRows) -> RowLogProbs:
         """See `ActorModule.read`; K = 1, and the table's places are the network's outputs."""
         inputs, legal, choice = (column.to(self.network.head.weight.device) for column in _columns(rows))
-        table = self.network(inputs, legal)
-        finite = table.masked_fill(~legal, 0.0)
-        entropy = -(table.exp() * finite).sum(-1, keepdim=True)
-        log_probs = table.gather(-1, choice.unsqueeze(-1))
-        return RowLogProbs(log_probs, torch.ones_like(log_probs, dtype=torch.bool), entropy, table)
+        return distributed(self.network(inputs, legal), legal, choice)
+
+
+def network_rows(columns: Columns, outputs: int) -> NetworkRows:
+    """The decisions of `marl.learning.batch.network_columns`, by a network of so many outputs."""
+    legal = torch.as_tensor(columns["legal"])
+    whole = nn.functional.pad(legal, (0, outputs - legal.shape[1]), value=False)
+    return NetworkRows(torch.as_tensor(columns["inputs"]), whole, torch.as_tensor(columns["choice"]))
+
+
+def distributed(table: Tensor, legal: Tensor, choice: Tensor) -> RowLogProbs:
+    """What T decisions have from the log-probabilities [T, A] of their legal outputs [T, A] and their choice [T]."""
+    finite = table.masked_fill(~legal, 0.0)
+    entropy = -(table.exp() * finite).sum(-1, keepdim=True)
+    log_probs = table.gather(-1, choice.unsqueeze(-1))
+    return RowLogProbs(log_probs, torch.ones_like(log_probs, dtype=torch.bool), entropy, table)
 
 
 def _columns(rows: NetworkRows) -> tuple[Tensor, Tensor, Tensor]:

@@ -58,7 +58,7 @@ class EpisodeRunner(EnvRunner):
         for actor in self.actors.values():
             actor.explore(task.explore)
         try:
-            return answer(task, self.config.scenario, self._policies)
+            return answer(task, self.config.game(task.game), self._policies)
         finally:
             for actor in self.actors.values():
                 actor.explore(False)

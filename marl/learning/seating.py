@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from marl.errors import LearningError
 from marl.models.api_meter import Meter
+from marl.multi_task import AnyScenario
 from marl.policies import Policy, build_policies
 from marl.policies.bases import Bases
 from marl.policies.league import LeaguePolicy
@@ -15,11 +16,10 @@ from marl.settings import (
     LanguageModelSettings,
     LeagueSettings,
     NetworkSettings,
-    Scenario,
 )
 
 
-def learning_policies(scenario: Scenario) -> dict[str, LanguageModelSettings | NetworkSettings]:
+def learning_policies(scenario: AnyScenario) -> dict[str, LanguageModelSettings | NetworkSettings]:
     """The policies that learn and sit somewhere, in the scenario's order. Raises LearningError when there is none."""
     seated = set(scenario.seats.values())
     found = {
@@ -32,7 +32,7 @@ def learning_policies(scenario: Scenario) -> dict[str, LanguageModelSettings | N
     return found
 
 
-def seat(scenario: Scenario, learners: Mapping[str, Policy]) -> dict[str, Policy]:
+def seat(scenario: AnyScenario, learners: Mapping[str, Policy]) -> dict[str, Policy]:
     """Every seated policy by name: `learners` themselves, which change as they are trained, and the others.
 
     Others that read a learner's base share it. A league plays with the learner until its members are seated. Raises
@@ -52,7 +52,7 @@ def seat(scenario: Scenario, learners: Mapping[str, Policy]) -> dict[str, Policy
     return build_policies(scenario, seed=scenario.seed, bases=bases, only=others) | leagues | dict(learners)
 
 
-def seated_meters(scenario: Scenario) -> dict[str, Meter]:
+def seated_meters(scenario: AnyScenario) -> dict[str, Meter]:
     """A new meter for each seated API policy, by name: for what is counted in other processes."""
     return {
         name: Meter(name, policy)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from marl.policies import Policy, as_evaluated
 from marl.rollout import play
+from marl.scenario import evaluated
 from marl.settings import Scenario
 from marl.types import Episode
 
@@ -18,6 +19,7 @@ GROUP = 32
 class Task:
     """Episodes `indices` under root `seed`; `intervention`, `pool` and `copies` as in `marl.rollout.play`.
 
+    `game` names the scenario, where several are played.
     `explore`: whether policies that learn by trying try things, as they do in training and not in evaluation.
     `evaluated`: in the way of `scenario.evaluation`, which may name another env and greedy play.
     """
@@ -29,6 +31,7 @@ class Task:
     copies: int = 1
     explore: bool = False
     evaluated: bool = False
+    game: str | None = None
 
     def groups(self) -> list[Task]:
         """The task in pieces of GROUP episodes, the last one shorter."""
@@ -38,7 +41,7 @@ class Task:
     def play(self, scenario: Scenario, policies: Mapping[str, Policy]) -> list[Episode]:
         """Play all of it here."""
         if self.evaluated:
-            scenario, policies = scenario.evaluated(), as_evaluated(scenario, policies)
+            scenario, policies = evaluated(scenario), as_evaluated(scenario, policies)
         return play(
             scenario,
             policies,

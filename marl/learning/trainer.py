@@ -20,11 +20,12 @@ from marl.learning.curves import Curves
 from marl.learning.exact import ExactMeasure
 from marl.learning.interrupt import DeferredInterrupt
 from marl.learning.loggers import open_loggers
-from marl.learning.metrics import played, success_metrics
+from marl.learning.metrics import over_tasks, played, success_metrics
 from marl.learning.seating import learning_policies
 from marl.learning.stopping import RETURN, StopRules
 from marl.learning.task import Task
 from marl.learning.trained import export_league, live_policies
+from marl.multi_task import AnyScenario
 from marl.policies import Policy
 from marl.seeding import seed_of
 from marl.settings import Scenario
@@ -42,7 +43,7 @@ class Trainer:
     has no gap and no repeat; without any checkpoint it starts at the beginning. Close it when done.
     """
 
-    def __init__(self, scenario: Scenario, run_directory: str | Path, *, resume: bool = False) -> None:
+    def __init__(self, scenario: AnyScenario, run_directory: str | Path, *, resume: bool = False) -> None:
         torch.set_num_threads(1)
         self.scenario = scenario
         self.store = RunDirectory(run_directory)
@@ -50,7 +51,8 @@ class Trainer:
         self._elapsed = 0.0
         self._saved: tuple[int, Path] | None = None
         self._rules = StopRules(scenario.training.stop)
-        self._exact = None if scenario.evaluation.exact is None else ExactMeasure(scenario)
+        single = scenario if isinstance(scenario, Scenario) and scenario.evaluation.exact is not None else None
+        self._exact = None if single is None else ExactMeasure(single)
         state = newest_checkpoint(self._folder) if resume else None
         if state is not None:
             self._restore(state)
@@ -160,19 +162,27 @@ class Trainer:
         return row
 
     def evaluate(self) -> Row:
-        """Mean payoff per agent with messages as sent, and with messages drawn from those that were sent there."""
+        """Mean payoff per agent with messages as sent, and with messages drawn from those that were sent there.
+
+        Of several tasks evaluation/TASK/... each, and under the plain names the mean over tasks.
+        """
         start = time.perf_counter()
-        indices = tuple(range(self.scenario.training.evaluation_episodes))
-        seed = seed_of(self.scenario.seed, "periodic evaluation")
-        normal = played(self.algorithm.play(Task(indices, seed, evaluated=True)), "evaluation")
-        row = {RETURN: _mean_return(normal), **success_metrics(normal, "evaluation")}
-        pool = messages_by_sender(normal)
-        if pool and self.scenario.channel.intervention == "none":
-            scrambled = self.algorithm.play(Task(indices, seed, "scrambled", pool, evaluated=True))
-            row["evaluation/scrambled"] = _mean_return(played(scrambled, "evaluation"))
+        rows = {name: self._evaluate(game) for name, game in self.algorithm.config.games().items()}
+        row: Row = dict(next(iter(rows.values())) if len(rows) == 1 else over_tasks(rows))
         if self._exact is not None:
             row |= self._exact.row(self.policies())
         return row | {"time/evaluate": time.perf_counter() - start}
+
+    def _evaluate(self, game: Scenario) -> dict[str, float]:
+        indices = tuple(range(self.scenario.training.evaluation_episodes))
+        seed = seed_of(self.scenario.seed, "periodic evaluation")
+        normal = played(self.algorithm.play(Task(indices, seed, game=game.name, evaluated=True)), "evaluation")
+        row = {RETURN: _mean_return(normal), **success_metrics(normal, "evaluation")}
+        pool = messages_by_sender(normal)
+        if pool and game.channel.intervention == "none":
+            scrambled = self.algorithm.play(Task(indices, seed, "scrambled", pool, game=game.name, evaluated=True))
+            row["evaluation/scrambled"] = _mean_return(played(scrambled, "evaluation"))
+        return row
 
     def policies(self) -> dict[str, Policy]:
         """Live policies by name; they share the weights that are trained."""

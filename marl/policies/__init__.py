@@ -8,7 +8,8 @@ from marl.policies.greedy import as_evaluated
 from marl.policies.human import HumanPolicy
 from marl.policies.language_model import LanguageModelPolicy
 from marl.policies.network import NetworkPolicy
-from marl.policies.protocol import Policy
+from marl.policies.protocol import Policy, Remembers
+from marl.policies.recurrent import RecurrentPolicy
 from marl.policies.scripted import ScriptedPolicy
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "LanguageModelPolicy",
     "NetworkPolicy",
     "Policy",
+    "RecurrentPolicy",
+    "Remembers",
     "ScriptedPolicy",
     "as_evaluated",
     "build_policies",

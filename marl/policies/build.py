@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from marl.errors import ScenarioError, StoreError
+from marl.multi_task import AnyScenario, home_of
 from marl.policies.api import APIPolicy
 from marl.policies.bases import Bases, policy_with
 from marl.policies.human import HumanPolicy
@@ -24,7 +25,6 @@ from marl.settings import (
     LanguageModelSettings,
     LeagueSettings,
     NetworkSettings,
-    Scenario,
     ScriptedSettings,
 )
 
@@ -33,7 +33,7 @@ LEAGUE = "league.json"
 
 
 def build_policies(
-    scenario: Scenario,
+    scenario: AnyScenario,
     *,
     seed: int,
     trained: str | Path | None = None,
@@ -60,7 +60,7 @@ def build_policies(
             policies[name] = _language_model(name, settings, own, folder, bases, valued)
         elif isinstance(settings, NetworkSettings):
             kind = QNetworkPolicy if valued else NetworkPolicy
-            policies[name] = network_policy(name, settings, scenario, seed=own, folder=folder, kind=kind)
+            policies[name] = network_policy(name, settings, home_of(scenario, name), seed=own, folder=folder, kind=kind)
         elif isinstance(settings, ScriptedSettings):
             policies[name] = scripted_policy(name, settings)
         elif isinstance(settings, APISettings):
@@ -78,7 +78,7 @@ def build_policies(
 def _league(
     name: str,
     settings: LeagueSettings,
-    scenario: Scenario,
+    scenario: AnyScenario,
     seed: int,
     trained: Path | None,
     policies: Mapping[str, Policy],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,9 @@ from marl.types import Decision, View
 
 if TYPE_CHECKING:
     from marl.models.network import PolicyNetwork
+
+Reader = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""(inputs [N, F], legal [N, A], which of N copies decide [N]) -> log-probabilities [N, A], step by step."""
 
 
 class NetworkPolicy:
@@ -40,7 +43,7 @@ class NetworkPolicy:
         encoding = self.encoding
         numbers = [encoding.alphabet.numbers(view.agent, view.phase, view.options) for view in views]
         inputs = np.stack([encoding.read(view) for view in views])
-        table = self.log_probs(inputs, encoding.legal(numbers))
+        table = self.table(views, inputs, encoding.legal(numbers))
         picks = table.argmax(-1) if self.greedy else draw(table, np.array([view.rng.random() for view in views]))
         return [
             Decision(
@@ -61,6 +64,14 @@ class NetworkPolicy:
         table = np.exp(self.log_probs(np.stack([encoding.read(view) for view in views]), encoding.legal(numbers)))
         return [row[given] for row, given in zip(table, numbers, strict=True)]
 
+    def table(self, views: Sequence[View], inputs: np.ndarray, legal: np.ndarray) -> np.ndarray:
+        """[T, A] log-probabilities of `views` that read `inputs` [T, F] and choose from `legal` [T, A]."""
+        return self.log_probs(inputs, legal)
+
+    def reader(self, count: int) -> Reader:
+        """What reads `count` copies of a game step by step from their beginning."""
+        return lambda inputs, legal, decided: self.log_probs(inputs, legal)
+
     def log_probs(self, inputs: np.ndarray, legal: np.ndarray) -> np.ndarray:
         """[T, A] log-probabilities for inputs [T, F] and the mask of legal outputs [T, A], without gradient."""
         import torch
@@ -68,6 +79,10 @@ class NetworkPolicy:
         device = self.network.head.weight.device
         with torch.inference_mode():
             table = self.network(torch.from_numpy(inputs).to(device), torch.from_numpy(legal).to(device)).cpu().numpy()
+        return self.checked(table)
+
+    def checked(self, table: np.ndarray) -> np.ndarray:
+        """`table`. Raises ModelError where the network's weights have become NaN."""
         if np.isnan(table).any():
             raise ModelError(f"the network of policy {self.name!r} gives NaN; train it with a smaller training.lr")
         return table
@@ -91,10 +106,17 @@ def network_policy(
     Raises ModelError for a folder whose network is of another shape.
     """
     from marl.models.network import PolicyNetwork
+    from marl.models.recurrent import RecurrentNetwork
+    from marl.policies.recurrent import RecurrentPolicy
 
     encoding = Encoding.of(scenario, name)
-    wanted = PolicyNetwork(encoding.inputs, encoding.outputs, settings.hidden, settings.activation, seed=seed)
-    network = wanted if folder is None else PolicyNetwork.load(folder)
+    sizes = encoding.inputs, encoding.outputs, settings.hidden, settings.activation
+    wanted: PolicyNetwork
+    if settings.recurrent is None:
+        wanted = PolicyNetwork(*sizes, seed=seed)
+    else:
+        wanted, kind = RecurrentNetwork(*sizes, settings.recurrent, seed=seed), RecurrentPolicy
+    network = wanted if folder is None else type(wanted).load(folder)
     if network.shape != wanted.shape:
         raise ModelError(f"{folder} holds a network of {network.shape}; the scenario needs {wanted.shape}")
     return kind(name, network, encoding, trainable=settings.learn)

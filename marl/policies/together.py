@@ -7,7 +7,7 @@ from typing import TypeGuard
 
 from marl.policies.language_model import LanguageModelPolicy, decide_with_one_model
 from marl.policies.league import LeaguePolicy
-from marl.policies.protocol import Policy
+from marl.policies.protocol import Policy, Remembers
 from marl.types import Decision, View
 
 
@@ -31,13 +31,16 @@ def decide_together(policies: Sequence[Policy], views: Sequence[View]) -> list[D
 
 
 def forget(policies: Iterable[Policy], owners: Collection[tuple[int, str]]) -> None:
-    """Let the policies' models drop what they keep for `owners`: (episode, agent), of episodes that are over."""
+    """Let policies that remember, and models, drop what they keep for `owners`: (episode, agent), which are over."""
     asked = [
         member for policy in policies for member in (policy.members if isinstance(policy, LeaguePolicy) else [policy])
     ]
     models = {id(policy.model): policy.model for policy in asked if isinstance(policy, LanguageModelPolicy)}
     for model in models.values():
         model.release(owners)
+    for policy in asked:
+        if isinstance(policy, Remembers):
+            policy.release(owners)
 
 
 def _playing(policy: Policy, view: View) -> Policy:

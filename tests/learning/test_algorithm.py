@@ -119,7 +119,7 @@ def test_anothers_private_observation_reaches_no_actor_and_only_mappos_critic(
     tables = model.choose([turn.prompt_ids for turn in turns], [turn.option_ids for turn in turns])
     assert (tables[0] == tables[1]).all()
     critic = {key: torch.as_tensor(value) for key, value in batch[CRITIC].items()}
-    values = algorithm.learner.critic.values_of(critic)[batch["guest"]["row"][rows]]
+    values = algorithm.learner.critic().values_of(critic)[batch["guest"]["row"][rows]]
     assert (float(values[0]) == float(values[1])) == (algorithm_name == "ippo")
 
 

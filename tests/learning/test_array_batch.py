@@ -23,7 +23,9 @@ from marl.settings import Scenario
 EPISODES = 40
 
 
-def clockwork(algorithm: str = "mappo", seats: tuple[str, str] = ("one", "two"), **learn: bool) -> Scenario:
+def clockwork(
+    algorithm: str = "mappo", seats: tuple[str, str] = ("one", "two"), recurrent: str | None = None, **learn: bool
+) -> Scenario:
     return validate_scenario(
         {
             "name": "clockwork",
@@ -33,7 +35,8 @@ def clockwork(algorithm: str = "mappo", seats: tuple[str, str] = ("one", "two"),
             "channel": {"topology": "none"},
             "seats": dict(zip(("guest_0", "guest_1"), seats, strict=True)),
             "policies": {
-                name: {"kind": "network", "hidden": [8], "learn": learn.get(name, True)} for name in sorted(set(seats))
+                name: {"kind": "network", "hidden": [8], "recurrent": recurrent, "learn": learn.get(name, True)}
+                for name in sorted(set(seats))
             },
             "training": {"algorithm": algorithm, "episodes": EPISODES},
         }
@@ -55,10 +58,11 @@ def both_ways(scenario: Scenario, iteration: int = 1) -> tuple[Any, Any, Any, An
     )
 
 
+@pytest.mark.parametrize("recurrent", [None, "gru"])
 @pytest.mark.parametrize("algorithm", ["mappo", "ippo", "coma", "selfplay_ppo"])
 @pytest.mark.parametrize("seats", [("one", "two"), ("both", "both")])
-def test_the_columns_are_those_of_the_episodes(algorithm: str, seats: tuple[str, str]) -> None:
-    wanted, episodes, given, play = both_ways(clockwork(algorithm, seats))
+def test_the_columns_are_those_of_the_episodes(algorithm: str, seats: tuple[str, str], recurrent: str | None) -> None:
+    wanted, episodes, given, play = both_ways(clockwork(algorithm, seats, recurrent))
     assert {episode.outcome for episode in episodes} == {"terminated", "truncated"}
     assert len({episode.length for episode in episodes}) > 1
     assert set(given) == set(wanted) == {CRITIC, *seats}

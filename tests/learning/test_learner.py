@@ -98,7 +98,7 @@ def test_advantages_are_gae_over_each_agents_turns_with_a_bootstrap_where_cut(
     algorithm = build(2, steps=3, cut=True, training={"gamma": 0.9, "gae_lambda": 0.8})
     columns = columns_of(algorithm, algorithm.play(Task(tuple(range(3)), 5)))
     critic = {key: torch.as_tensor(value) for key, value in columns[CRITIC].items()}
-    values = algorithm.learner.critic.values_of(critic).tolist()
+    values = algorithm.learner.critic().values_of(critic).tolist()
     trajectory, artificial = critic["trajectory"].tolist(), critic["artificial"].tolist()
     assert sum(artificial) == 6
     advantages = algorithm.learner._estimate(critic).tolist()
@@ -125,7 +125,7 @@ def test_artificial_rows_have_no_part_in_normalization_nor_in_the_value_loss(
     actors = algorithm.learner._actor_tensors("guest", columns["guest"], advantages)
     real = advantages[~critic["artificial"]]
     torch.testing.assert_close(actors["advantage"], objectives.normalize(real))
-    out = algorithm.learner.critic.forward_train(critic)
+    out = algorithm.learner.critic().forward_train(critic)
     loss = algorithm.learner.compute_loss_for_module(
         module_id=CRITIC, config=algorithm.config, batch=critic, fwd_out=out
     )
@@ -145,6 +145,7 @@ def test_every_row_is_seen_once_an_epoch_in_an_order_of_seed_and_iteration(
 
     def orders(iteration: int) -> list[list[int]]:
         learner.before_gradient_based_update(timesteps={ITERATION: iteration})
+        learner._rows = {"guest": range(10)}
         return [batch.policy_batches["guest"]["index"].tolist() for batch in learner._minibatches(actors)]
 
     first = orders(0)

@@ -35,6 +35,14 @@ def lewis(sender: str, receiver: str, *more: str) -> Scenario:
     return load_scenario("lewis", [*SMALL, *kinds, *more])
 
 
+def recall(recurrent: str | None, *more: str) -> Scenario:
+    """Two agents with one network, which see a bit and have to name it a step later."""
+    seats = "seats={guest_0: guest, guest_1: guest}"
+    policies = f"policies={{guest: {{kind: network, hidden: [16], recurrent: {recurrent or 'null'}}}}}"
+    env = "env={entry: toy_games:Recall, kwargs: {agents: 2, wait: 1}}"
+    return load_scenario("lewis", [*SMALL, env, "channel={topology: none}", seats, policies, "analysis={}", *more])
+
+
 @pytest.fixture
 def build() -> Iterator[Callable[[Scenario], MultiAgentAlgorithm]]:
     made: list[MultiAgentAlgorithm] = []
@@ -69,6 +77,34 @@ def test_every_algorithm_moves_both_kinds_of_actor_and_its_critic(
         assert any(not torch.equal(a, b) for a, b in zip(before[name], after, strict=True)), name
 
 
+@pytest.mark.parametrize("algorithm_name", [name for name in PRESETS if isinstance(PRESETS[name], Preset)])
+def test_a_network_that_remembers_begins_with_a_ratio_of_1(
+    build: Callable[[Scenario], MultiAgentAlgorithm], algorithm_name: str
+) -> None:
+    algorithm = build(recall("gru", f"training.algorithm={algorithm_name}", "training.minibatches=3"))
+    before = weights(algorithm)
+    algorithm.train()
+    algorithm.train()
+    assert algorithm.row["losses/first_ratio_deviation"] < 1e-5
+    for name, after in weights(algorithm).items():
+        assert any(not torch.equal(a, b) for a, b in zip(before[name], after, strict=True)), name
+
+
+@pytest.mark.parametrize(("recurrent", "right"), [(None, (0.25, 0.75)), ("gru", (0.99, 1.0))])
+def test_only_what_remembers_names_a_bit_that_is_gone(
+    tmp_path: Path, recurrent: str | None, right: tuple[float, float]
+) -> None:
+    """A policy of what is seen now is right half of the time, whatever it does: 64 episodes, +-4 standard errors."""
+    training = {"algorithm": "ippo", "iterations": 15, "episodes": 48, "epochs": 6, "lr": 0.02, "evaluate_every": 100}
+    scenario = recall(recurrent, f"training={{{', '.join(f'{key}: {value}' for key, value in training.items())}}}")
+    run = RunDirectory.create(tmp_path / "run", scenario)
+    with Trainer(scenario, run.path) as trainer:
+        trainer.run()
+        trainer.export(run.path / "policies")
+    played = play(scenario, experiment.policies_of(run), range(64), seed=7)
+    assert right[0] <= np.mean([episode.mean_return for episode in played]) <= right[1]
+
+
 @pytest.mark.parametrize("algorithm_name", ["reinforce", "coma"])
 def test_what_holds_for_the_acting_policy_only_makes_one_step(
     build: Callable[[Scenario], MultiAgentAlgorithm], algorithm_name: str
@@ -100,7 +136,13 @@ def test_free_text_has_no_counterfactual(build: Callable[[Scenario], MultiAgentA
 
 
 @pytest.mark.parametrize(
-    ("kind", "algorithm"), [("network", "mappo"), ("network", "selfplay_ppo"), ("language_model", "coma")]
+    ("kind", "algorithm"),
+    [
+        ("network", "mappo"),
+        ("network", "selfplay_ppo"),
+        ("network, recurrent: gru", "mappo"),
+        ("language_model", "coma"),
+    ],
 )
 def test_resumed_training_is_straight_training(tmp_path: Path, kind: str, algorithm: str) -> None:
     scenario = lewis("network", kind, f"training.algorithm={algorithm}")
@@ -132,8 +174,9 @@ def test_a_run_of_networks_is_evaluated_analyzed_and_reported(tmp_path: Path) ->
     assert "relu network of 64 and 64 units (sender)" in (run.path / "report.html").read_text()
 
 
-def test_the_exported_network_plays_as_the_live_one_does(tmp_path: Path) -> None:
-    scenario = lewis("network", "network")
+@pytest.mark.parametrize("kind", ["network", "network, recurrent: gru"])
+def test_the_exported_network_plays_as_the_live_one_does(tmp_path: Path, kind: str) -> None:
+    scenario = lewis("network", kind)
     run = RunDirectory.create(tmp_path / "run", scenario)
     with Trainer(scenario, run.path) as trainer:
         trainer.run()
@@ -145,12 +188,15 @@ def test_the_exported_network_plays_as_the_live_one_does(tmp_path: Path) -> None
     ]
 
 
-def test_iterations_on_arrays_go_on_from_where_they_were(tmp_path: Path, build: Any) -> None:
+@pytest.mark.parametrize("recurrent", [None, "gru"])
+def test_iterations_on_arrays_go_on_from_where_they_were(tmp_path: Path, build: Any, recurrent: str | None) -> None:
     scenario = load_scenario("lewis", [*SMALL, "env={entry: clockwork:Clockwork, arrays: clockwork:ClockworkArrays}"])
     data = scenario.model_dump(mode="json") | {
         "channel": {"topology": "none"},
         "seats": {"guest_0": "sender", "guest_1": "receiver"},
-        "policies": {name: {"kind": "network", "hidden": [8]} for name in ("sender", "receiver")},
+        "policies": {
+            name: {"kind": "network", "hidden": [8], "recurrent": recurrent} for name in ("sender", "receiver")
+        },
     }
     algorithm = build(Scenario.model_validate(data))
     numbers = []
@@ -177,8 +223,11 @@ def test_networks_on_two_actors_are_trained_as_here(
         assert all(torch.equal(a, b) for a, b in zip(parameters, found[1][name], strict=True)), name
 
 
-def test_a_league_of_networks_plays_on_seats_of_its_own(tmp_path: Path) -> None:
-    policies = "policies={sender: {kind: network}, past: {kind: league, of: sender, every: 1}}"
+@pytest.mark.parametrize("recurrent", ["null", "gru"])
+def test_a_league_of_networks_plays_on_seats_of_its_own(tmp_path: Path, recurrent: str) -> None:
+    policies = (
+        f"policies={{sender: {{kind: network, recurrent: {recurrent}}}, past: {{kind: league, of: sender, every: 1}}}}"
+    )
     scenario = load_scenario("lewis", [*SMALL, policies, "seats.receiver_0=past"])
     run = RunDirectory.create(tmp_path / "run", scenario)
     with Trainer(scenario, run.path) as trainer:

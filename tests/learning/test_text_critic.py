@@ -47,7 +47,7 @@ def words(columns: dict[str, np.ndarray]) -> list[str]:
 
 
 def text_critic(algorithm: MultiAgentAlgorithm) -> TextCritic:
-    critic = algorithm.learner.critic
+    critic = algorithm.learner.critic()
     assert isinstance(critic, TextCritic)
     return critic
 

@@ -237,7 +237,7 @@ def test_an_adapter_is_exported_reloaded_and_saved_without_its_base(
         folders = trainer.export(run / "policies")
         expected = play(scenario, live, range(4), seed=8)
         checkpoint = trainer.save()
-        critic = sum(p.numel() for p in trainer.algorithm.learner.critic.parameters())
+        critic = sum(p.numel() for p in trainer.algorithm.learner.critic().parameters())
     assert isinstance(live["one"], LanguageModelPolicy)
     base = sum(p.numel() for name, p in live["one"].model.network.named_parameters() if "lora" not in name)
     assert trained["one"] == trained["two"] < base / 4

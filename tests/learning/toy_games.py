@@ -138,3 +138,59 @@ class Matrix(ParallelEnv[str, Any, int]):
 
     def describe_state(self) -> str:
         return "levers"
+
+
+class Recall(ParallelEnv[str, Any, int]):
+    """Each of the agents sees a bit once, then nothing for `wait` steps; its last action is paid 1 where it names it.
+
+    All that is seen but the first time is the same, so that who does not remember is right half of the time.
+    """
+
+    metadata = {"name": "recall_v0"}
+
+    def __init__(self, agents: int = 1, wait: int = 2) -> None:
+        self.possible_agents = [f"guest_{number}" for number in range(agents)]
+        self.agents: list[str] = []
+        self.wait = wait
+        self._rng = np.random.default_rng()
+        self.render_mode = None
+
+    def observation_space(self, agent: str) -> spaces.Space:
+        return spaces.Box(-1.0, 1.0, (1,), np.float32)
+
+    def action_space(self, agent: str) -> spaces.Space:
+        return spaces.Discrete(2)
+
+    def reset(self, seed: int | None = None, options: Any = None) -> Any:
+        if seed is not None:
+            self._rng = np.random.default_rng(seed)
+        self.agents, self.time = list(self.possible_agents), 0
+        self.bits = {agent: int(self._rng.integers(2)) for agent in self.agents}
+        return self._observe(), {agent: {} for agent in self.agents}
+
+    def step(self, actions: dict[str, int]) -> Any:
+        over = self.time == self.wait
+        rewards = {agent: float(over and actions[agent] == self.bits[agent]) for agent in self.agents}
+        self.time += 1
+        seen, infos = self._observe(), {agent: {} for agent in self.agents}
+        ended, cut = dict.fromkeys(self.agents, over), dict.fromkeys(self.agents, False)
+        self.agents = [] if over else self.agents
+        return seen, rewards, ended, cut, infos
+
+    def _observe(self) -> Any:
+        return {agent: np.array([2 * bit - 1 if self.time == 0 else 0], np.float32) for agent, bit in self.bits.items()}
+
+    def state(self) -> np.ndarray:
+        return np.array([self.time, *self.bits.values()], np.float32)
+
+    def rules(self, agent: str) -> str:
+        return "Name the bit that you saw first."
+
+    def describe(self, agent: str, observation: Any) -> str:
+        return f"You see {observation[0]:.0f}."
+
+    def action_names(self, agent: str) -> list[str]:
+        return ["zero", "one"]
+
+    def describe_state(self) -> str:
+        return f"{self.bits} at {self.time}"

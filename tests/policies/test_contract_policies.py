@@ -18,7 +18,18 @@ from api_server import legal, serving
 from marl import policies
 from marl.models import LanguageModel
 from marl.models.network import PolicyNetwork
-from marl.policies import APIPolicy, HumanPolicy, LanguageModelPolicy, NetworkPolicy, Policy, ScriptedPolicy, scripted
+from marl.models.recurrent import RecurrentNetwork
+from marl.policies import (
+    APIPolicy,
+    HumanPolicy,
+    LanguageModelPolicy,
+    NetworkPolicy,
+    Policy,
+    RecurrentPolicy,
+    Remembers,
+    ScriptedPolicy,
+    scripted,
+)
 from marl.policies.encoding import Alphabet, Encoding
 from marl.settings import APISettings
 from marl.types import Decision
@@ -53,14 +64,18 @@ def makers(folder, url):
     made["greedy language model"] = lambda: LanguageModelPolicy("hunter", LanguageModel.load(str(folder)), greedy=True)
     made["network"] = lambda: network()
     made["greedy network"] = lambda: network(greedy=True)
+    made["recurrent network"] = lambda: network(recurrent=True)
     return made
 
 
-def network(**options):
+def network(*, recurrent=False, **options):
     """A network for the game that the `views` come from."""
     letters = Alphabet({"scout_0": ("north", "south", "north east", "hare"), "partner_0": ("hare",)}, ("ba", "du"))
     seen = {agent: spaces.Box(-1.0, 1.0, (3,), np.float32) for agent in letters.actions}
     encoding = Encoding(letters, ("scout_0",), seen)
+    if recurrent:
+        remembering = RecurrentNetwork(encoding.inputs, 6, [8], "relu", "gru", seed=0)
+        return RecurrentPolicy("hunter", remembering, encoding, **options)
     return NetworkPolicy("hunter", PolicyNetwork(encoding.inputs, 6, [8], "relu", seed=0), encoding, **options)
 
 
@@ -77,6 +92,7 @@ def server():
 
 KINDS = ("language model", "network")
 NAMES = [*(f"scripted {name}" for name in SCRIPTS), "api", "human", *KINDS, *(f"greedy {kind}" for kind in KINDS)]
+NAMES.append("recurrent network")
 
 
 @pytest.fixture(params=NAMES)
@@ -96,7 +112,8 @@ def views(make_policy, views):
 def test_every_policy_class_is_here(model_folder, server):
     made = makers(model_folder, server.url)
     assert set(made) == set(NAMES)
-    shipped = {value for value in vars(policies).values() if inspect.isclass(value) and value is not Policy}
+    classes = {value for value in vars(policies).values() if inspect.isclass(value)}
+    shipped = classes - {Policy, Remembers}
     assert {type(make()) for make in made.values()} == shipped
 
 
