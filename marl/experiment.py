@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from marl.errors import LearningError, ParleyError, StoreError
 from marl.multi_task import AnyScenario
-from marl.seeding import seed_of, stream
 from marl.scenario import evaluated
+from marl.seeding import seed_of, stream
 from marl.settings import ChannelSettings, LanguageModelSettings, Scenario, ScriptedSettings
 from marl.store import RunDirectory
 from marl.usage import keep, metering, used
