@@ -155,11 +155,11 @@ class Maze(ParallelEnv[str, Observation, int]):
         sides, whither, came, *led_nowhere = (
             [name for name, flag in zip(SIDES, part, strict=True) if flag] for part in flags.reshape(-1, 4)
         )
-        told = f" You came from: {came[0]}." if came else ""
+        goal = f"Goal: {' '.join(whither) or 'here'}."
         if self.view == "thread":
-            new = [side for side in sides if side not in (*came, *led_nowhere[0])]
-            told += f" New: {', '.join(new) or 'none'}."
-        return f"Open: {', '.join(sides)}. Goal: {' '.join(whither) or 'here'}.{told}"
+            new = ", ".join(side for side in sides if side not in (*came, *led_nowhere[0]))
+            return f"New: {new or 'none'}. {goal}" + (f" Back: {came[0]}." if came else "")
+        return f"Open: {', '.join(sides)}. {goal}" + (f" You came from: {came[0]}." if came else "")
 
     def action_names(self, agent: str) -> list[str]:
         """The sides: up, right, down, left."""
