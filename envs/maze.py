@@ -7,6 +7,8 @@ uniformly (Wilson 1996), and a start and a goal that differ. Reaching the goal p
 | agent `walker_0` | observation |
 |---|---|
 | view "local" | open sides [4], where the goal is (up, right, down, left) [4], the side it came from [4]; Box [12] |
+| view "thread" | the same, but for the last the side of the cell's first entrance [4], and the sides that led nowhere |
+| | [4]; Box [16] |
 | view "full" | open sides of all cells [n * n * 4], own cell [n * n], goal's cell [n * n]; Box [6 n^2] |
 
 Actions: up, right, down, left; only open sides are legal, and against a wall one stays. State: as view "full".
@@ -14,7 +16,9 @@ Success: the goal is reached. `infos` tell `shortest`, the length of the shortes
 the moves made.
 
 With the local view alone, whoever follows a wall (takes the first open side clockwise after the one it came from)
-reaches any goal in at most 2 (n^2 - 1) moves, so no memory is needed; the default budget is 2 n^2.
+reaches any goal in at most 2 (n^2 - 1) moves, so no memory is needed; the default budget is 2 n^2. With the thread
+it is enough to take any new side, and to go back by the entrance where there is none: a depth-first search (Tremaux's,
+in Lucas, "Recreations mathematiques" I, 1882), which may choose among new sides by where the goal lies.
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ from pettingzoo import ParallelEnv
 WALKER = "walker_0"
 SIDES = ("up", "right", "down", "left")
 STEPS = ((-1, 0), (0, 1), (1, 0), (0, -1))  # (row, column), in the order of SIDES
-SPLITS, VIEWS = ("all", "train", "held_out"), ("local", "full")
+SPLITS, VIEWS = ("all", "train", "held_out"), ("local", "thread", "full")
 HELD_OUT_SHARE = 5  # every fifth pattern of walls
 
 Observation = dict[str, np.ndarray]
@@ -79,7 +83,8 @@ class Maze(ParallelEnv[str, Observation, int]):
         self.agents: list[str] = []
         self.action_spaces: dict[str, spaces.Discrete] = {WALKER: spaces.Discrete(len(SIDES))}
         self.state_space = spaces.Box(0.0, 1.0, (6 * size**2,), np.float32)
-        shown = self.state_space if view == "full" else spaces.Box(0.0, 1.0, (12,), np.float32)
+        widths = {"local": 12, "thread": 16, "full": 6 * size**2}
+        shown = spaces.Box(0.0, 1.0, (widths[view],), np.float32)
         self.observation_spaces = {
             WALKER: spaces.Dict(observation=shown, action_mask=spaces.Box(0, 1, (len(SIDES),), np.int8))
         }
@@ -116,7 +121,7 @@ class Maze(ParallelEnv[str, Observation, int]):
         side = int(action)  # type: ignore[arg-type]
         self.steps += 1
         if self.open[self.cell][side]:
-            self.cell, self.came_from = _beside(self.cell, side), (side + 2) % 4
+            self._walk(side)
         reached = self.cell == self.goal
         cut = not reached and self.steps >= self.budget
         info = self._info()
@@ -144,14 +149,17 @@ class Maze(ParallelEnv[str, Observation, int]):
         """The local view in words, or the map row by row."""
         flags = np.asarray(observation["observation"])
         if self.view == "full":
-            ways, own, goal = np.split(flags, [4 * self.size**2, 5 * self.size**2])
-            cells = (divmod(int(place.argmax()), self.size) for place in (own, goal))
+            ways, own, place = np.split(flags, [4 * self.size**2, 5 * self.size**2])
+            cells = (divmod(int(flag.argmax()), self.size) for flag in (own, place))
             return f"Map: {' '.join(_map(ways.reshape(self.size, self.size, 4) > 0, *cells))}"
-        sides, whither, came = (
-            [name for name, flag in zip(SIDES, part, strict=True) if flag] for part in flags.reshape(3, 4)
+        sides, whither, came, *led_nowhere = (
+            [name for name, flag in zip(SIDES, part, strict=True) if flag] for part in flags.reshape(-1, 4)
         )
-        told = f" You came from: {came[0]}." if came else ""
-        return f"Open: {', '.join(sides)}. Goal: {' '.join(whither) or 'here'}.{told}"
+        goal = f"Goal: {' '.join(whither) or 'here'}."
+        if self.view == "thread":
+            new = ", ".join(side for side in sides if side not in (*came, *led_nowhere[0]))
+            return f"New: {new or 'none'}. {goal}" + (f" Back: {came[0]}." if came else "")
+        return f"Open: {', '.join(sides)}. {goal}" + (f" You came from: {came[0]}." if came else "")
 
     def action_names(self, agent: str) -> list[str]:
         """The sides: up, right, down, left."""
@@ -199,7 +207,17 @@ class Maze(ParallelEnv[str, Observation, int]):
         start, goal = rng.permutation(self.size**2)[:2]
         self.cell, self.goal = divmod(int(start), self.size), divmod(int(goal), self.size)
         self.came_from, self.steps = -1, 0
+        self.entered = {self.cell: -1}
+        self.nothing = np.zeros((self.size, self.size, 4), dtype=bool)
         self.shortest = int(self.distances()[self.cell])
+
+    def _walk(self, side: int) -> None:
+        here, back = self.cell, (side + 2) % 4
+        self.cell, self.came_from = _beside(here, side), back
+        if self.cell not in self.entered:
+            self.entered[self.cell] = back
+        elif self.entered[here] == side:
+            self.nothing[self.cell][back] = True
 
     def _info(self) -> dict[str, Any]:
         return {"shortest": self.shortest, "steps": self.steps}
@@ -211,8 +229,10 @@ class Maze(ParallelEnv[str, Observation, int]):
     def _local(self) -> np.ndarray:
         (row, column), (goal_row, goal_column) = self.cell, self.goal
         goal = [goal_row < row, goal_column > column, goal_row > row, goal_column < column]
-        came = [side == self.came_from for side in range(4)]
-        return np.concatenate([self.open[self.cell], goal, came]).astype(np.float32)
+        thread = self.view == "thread"
+        came = [side == (self.entered[self.cell] if thread else self.came_from) for side in range(4)]
+        marks = [self.nothing[self.cell]] if thread else []
+        return np.concatenate([self.open[self.cell], goal, came, *marks]).astype(np.float32)
 
 
 def spanning_tree(size: int, rng: np.random.Generator) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from marl.errors import LearningError, ParleyError, StoreError
 from marl.multi_task import AnyScenario
+from marl.scenario import evaluated
 from marl.seeding import seed_of, stream
 from marl.settings import ChannelSettings, LanguageModelSettings, Scenario, ScriptedSettings
 from marl.store import RunDirectory
@@ -173,7 +174,7 @@ def evaluate(
         def player(setting: Scenario, policies: Mapping[str, Policy], name: str) -> Callable[..., list[Episode]]:
             def play_arm(indices: Any, **arguments: Any) -> list[Episode]:
                 on_progress("evaluate", {"arm": arguments.get("intervention") or name})
-                return play_with(setting.evaluated(), as_evaluated(setting, policies), indices, **arguments)
+                return play_with(evaluated(setting), as_evaluated(setting, policies), indices, **arguments)
 
             return play_arm
 

@@ -79,6 +79,12 @@ def load_scenario(source: str | Path, overrides: Sequence[str] = ()) -> Scenario
     return validate_scenario(overridden(read_yaml(path), overrides), str(path))
 
 
+def evaluated(scenario: Scenario) -> Scenario:
+    """The scenario as evaluations play it, with `evaluation.env_kwargs` over the env's own."""
+    kwargs = scenario.env.kwargs | scenario.evaluation.env_kwargs
+    return scenario.model_copy(update={"env": scenario.env.model_copy(update={"kwargs": kwargs})})
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """A mapping of keys. Raises ScenarioError for a file that holds none."""
     try:

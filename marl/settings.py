@@ -193,11 +193,6 @@ class Scenario(Settings):
     evaluation: EvaluationSettings = EvaluationSettings()
     analysis: AnalysisSettings = AnalysisSettings()
 
-    def evaluated(self) -> Scenario:
-        """The scenario as evaluations play it, with `evaluation.env_kwargs`."""
-        kwargs = self.env.kwargs | self.evaluation.env_kwargs
-        return self.model_copy(update={"env": self.env.model_copy(update={"kwargs": kwargs})})
-
     @model_validator(mode="after")
     def _seats_are_filled(self) -> Scenario:
         unknown = sorted(set(self.seats.values()) - set(self.policies))

@@ -111,6 +111,7 @@ class TrainingSettings(Settings):
     epochs: int = Field(default=3, ge=1)
     minibatches: int = Field(default=2, ge=1)
     lr: float = Field(default=3e-4, gt=0)
+    anneal_lr: bool = Field(default=False, description="lr falls linearly to 0 over the iterations")
     tokens_a_batch: int = Field(default=16384, ge=1, description="read at a time; a minibatch's gradient is their sum")
     gradient_checkpointing: bool = Field(default=False, description="less memory, more time")
     gamma: float = Field(default=1.0, ge=0, le=1)

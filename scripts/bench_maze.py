@@ -17,6 +17,7 @@ import numpy as np
 from marl.evaluation.statistics import success_interval
 from marl.policies.scripted import Script, ScriptedPolicy, random
 from marl.rollout import play
+from marl.scenario import evaluated
 from marl.seeding import seed_of
 from marl.settings import Scenario
 from marl.store import RunDirectory
@@ -52,7 +53,7 @@ def follow_the_wall(view: View) -> str:
 def scripted(scenario: Scenario, function: Script) -> list[Episode]:
     """What a scripted walker does on the evaluation's episodes."""
     seed, walker = seed_of(scenario.seed, "evaluation"), {"walker": ScriptedPolicy("walker", function)}
-    return play(scenario.evaluated(), walker, range(scenario.evaluation.episodes), seed=seed)
+    return play(evaluated(scenario), walker, range(scenario.evaluation.episodes), seed=seed)
 
 
 def row(who: str, seeds: Sequence[Sequence[Episode]], steps: Sequence[int] = ()) -> str:

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from marl.errors import ScenarioError
-from marl.scenario import dump_scenario, load_attribute, load_scenario, packaged_scenarios
+from marl.scenario import dump_scenario, evaluated, load_attribute, load_scenario, packaged_scenarios
 
 MINIMAL = """
 name: tiny
@@ -94,3 +94,10 @@ def test_a_file_that_is_no_mapping(text: str, message: str, tmp_path: Path) -> N
 def test_load_attribute_suggests_close_names() -> None:
     with pytest.raises(ScenarioError, match=r"env\.entry: 'envs\.lewis' has no 'paralel_env'.*'parallel_env'"):
         load_attribute("envs.lewis:paralel_env", "env.entry")
+
+
+def test_evaluations_play_with_their_own_arguments_over_those_of_the_env():
+    scenario = load_scenario("maze", ["env.kwargs={size: 4, split: train}", "evaluation.env_kwargs={split: held_out}"])
+    assert evaluated(scenario).env.kwargs == {"size": 4, "split": "held_out"}
+    assert scenario.env.kwargs == {"size": 4, "split": "train"}
+    assert evaluated(load_scenario("lewis")) == load_scenario("lewis")

@@ -50,10 +50,19 @@ class MultiAgentLearner(TorchLearner):
         self.register_optimizer(module_id=module_id, optimizer=optimizer, params=params)
 
     def before_gradient_based_update(self, *, timesteps: dict[str, Any]) -> None:
-        """Note which iteration this is; schedules and row order depend on it."""
+        """Note which iteration this is; schedules and row order depend on it. Set the actors' learning rates.
+
+        Linear annealing: Huang et al., "The 37 Implementation Details of Proximal Policy Optimization", 2022, no. 4.
+        """
         super().before_gradient_based_update(timesteps=timesteps)
         self._iteration = int(timesteps[ITERATION])
         self._sums.clear()
+        training = self.config.scenario.training
+        if training.anneal_lr:
+            for name in self._actors():
+                for _, optimizer in self.get_optimizers_for_module(name):
+                    for group in optimizer.param_groups:
+                        group["lr"] = training.lr * (1 - self._iteration / training.iterations)
 
     def _gradients(self) -> dict[Any, Tensor]:
         """What `backward` left, clipped as the scenario says."""

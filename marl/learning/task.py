@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from marl.policies import Policy, as_evaluated
 from marl.rollout import Tables, play
+from marl.scenario import evaluated
 from marl.settings import Scenario
 from marl.types import Episode
 
@@ -42,7 +43,7 @@ class Task:
         if self.evaluated:
             if scenario.evaluation.env_kwargs:
                 tables = None
-            scenario, policies = scenario.evaluated(), as_evaluated(scenario, policies)
+            scenario, policies = evaluated(scenario), as_evaluated(scenario, policies)
         return play(
             scenario,
             policies,

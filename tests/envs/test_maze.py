@@ -93,6 +93,42 @@ def test_the_optimum_is_reached_on_shortest_ways_and_by_following_a_wall(size):
         assert info["steps"] <= 2 * (size**2 - 1)
 
 
+def by_the_thread(rng):
+    """Any side that is new, or back."""
+
+    def choose(env, observation):
+        ways, _, entered, nothing = observation["observation"].reshape(4, 4).astype(bool)
+        new = np.flatnonzero(ways & ~entered & ~nothing)
+        assert (f"New: {', '.join(SIDES[side] for side in new) or 'none'}.") in env.describe(WALKER, observation)
+        return int(rng.choice(new)) if len(new) else int(entered.argmax())
+
+    return choose
+
+
+@pytest.mark.parametrize("size", [3, 4, 8])
+def test_the_thread_makes_every_walk_over_new_sides_a_depth_first_search(size):
+    env = parallel_env(size, view="thread")
+    env.reset(seed=3)
+    choose = by_the_thread(np.random.default_rng(size))
+    for _ in range(40):
+        total, info, _ = walk(env, choose)
+        assert (total, info["success"]) == (1.0, 1.0)
+        assert info["steps"] <= 2 * (size**2 - 1)
+
+
+def test_the_thread_leads_back_to_the_entrance_and_marks_what_led_nowhere():
+    env = parallel_env(3, view="thread", number=2)
+    env.reset()
+    start, side = env.cell, int(np.flatnonzero(env.open[env.cell])[0])
+    marks = lambda observations: observations[WALKER]["observation"].reshape(4, 4)[2:]  # noqa: E731
+    assert not marks(env._observations()).any(), "where one starts is no entrance"
+    observations, *_ = env.step({WALKER: side})
+    assert marks(observations).tolist() == [np.eye(4)[(side + 2) % 4].tolist(), [0, 0, 0, 0]]
+    observations, *_ = env.step({WALKER: (side + 2) % 4})
+    assert env.cell == start
+    assert marks(observations).tolist() == [[0, 0, 0, 0], np.eye(4)[side].tolist()]
+
+
 def test_an_episode_is_cut_off_after_its_budget():
     env = parallel_env(5, number=4, budget=3)
     env.reset()

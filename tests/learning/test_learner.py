@@ -313,3 +313,12 @@ def test_signaling_is_not_for_free_text(build: Callable[..., MultiAgentAlgorithm
     columns = columns_of(algorithm, algorithm.play(Task(tuple(range(4)), 5)))
     with pytest.raises(LearningError, match=r"training\.signaling"):
         update(algorithm, columns)
+
+
+def test_the_actors_rate_falls_linearly_and_the_critics_stays(build: Callable[..., MultiAgentAlgorithm]) -> None:
+    algorithm = build(training={"lr": 2e-4, "anneal_lr": True, "iterations": 4, "critic": {"lr": 5e-3}})
+    columns = columns_of(algorithm, algorithm.play(Task(tuple(range(4)), 5)))
+    for iteration, share in ((0, 1.0), (1, 0.75), (3, 0.25)):
+        update(algorithm, columns, iteration)
+        assert algorithm.learner.learning_rate("guest") == pytest.approx(share * 2e-4)
+        assert algorithm.learner.learning_rate(CRITIC) == 5e-3

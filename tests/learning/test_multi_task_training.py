@@ -76,6 +76,16 @@ def test_every_algorithm_begins_with_a_ratio_of_1(
         assert any(not torch.equal(a, b) for a, b in zip(before[module], after, strict=True)), module
 
 
+def test_critics_that_read_words_learn_in_every_task(build: Callable[[AnyScenario], MultiAgentAlgorithm]) -> None:
+    algorithm = build(several(critic={"kind": "text", "epochs": 1}))
+    before = weights(algorithm)
+    algorithm.train()
+    assert algorithm.row["losses/first_ratio_deviation"] < 1e-5
+    for name in ("lewis", "scout_hunt"):
+        after = weights(algorithm)[critic_id(name)]
+        assert any(not torch.equal(a, b) for a, b in zip(before[critic_id(name)], after, strict=True)), name
+
+
 def test_an_update_is_the_weighted_sum_of_the_tasks_own_and_critics_are_theirs(
     build: Callable[[AnyScenario], MultiAgentAlgorithm],
 ) -> None:
