@@ -103,6 +103,15 @@ class NormalFormGame:
         converted[:] = [rationalize(float(value), tolerance) for value in values]
         return NormalFormGame(converted[inverse].reshape(self.payoffs.shape), self.players, self.strategies)
 
+    @cached_property
+    def ranks(self) -> np.ndarray:
+        """For each player, the place of every payoff among that player's different payoffs: int64, as `payoffs`.
+
+        Exact, with the ties of `rational`, and cheap for large games: only floats that are closer to each other than
+        rationalizing could move them are made fractions.
+        """
+        return np.stack([_ranks(tensor, self.resolution) for tensor in self.payoffs])
+
     def rational(self) -> NormalFormGame:
         """The game with every payoff a Fraction, by `rationalize` with `resolution` as tolerance; exact: unchanged."""
         return self if self.exact else self._rational
@@ -144,7 +153,7 @@ def _dot(weights: np.ndarray, payoffs: np.ndarray) -> Number:
 
 def _tensor(payoffs: Any) -> np.ndarray:
     try:
-        array = np.array(payoffs if isinstance(payoffs, np.ndarray) else list(payoffs), dtype=object)
+        array = payoffs if isinstance(payoffs, np.ndarray) else np.array(list(payoffs), dtype=object)
     except (TypeError, ValueError) as error:
         raise SolverError("payoffs must be one tensor per player, all of the same shape") from error
     if array.ndim < 2 or 0 in array.shape or array.shape[0] != array.ndim - 1:
@@ -152,18 +161,45 @@ def _tensor(payoffs: Any) -> np.ndarray:
             f"payoffs of shape {array.shape} are no game: give [players, *strategies], one axis per player after the "
             "first, at least one strategy each, all rows of the same length"
         )
-    if math.prod(array.shape[1:]) > MAX_PROFILES:
-        raise SolverError(f"{math.prod(array.shape[1:])} profiles are more than {MAX_PROFILES}; drop strategies")
+    profiles = math.prod(array.shape[1:])
+    if profiles > MAX_PROFILES:
+        raise SolverError(f"{profiles} profiles are too many; at most {MAX_PROFILES} are allowed. Drop strategies")
+    if array.dtype.kind == "f":
+        return _finite(array.astype(np.float64))
     numbers = [_number(value) for value in array.flat]
     if any(isinstance(value, float) for value in numbers):
-        floats = np.array([float(value) for value in numbers]).reshape(array.shape)
-        if not np.isfinite(floats).all():
-            count = np.count_nonzero(~np.isfinite(floats))
-            raise SolverError(f"{count} of {floats.size} payoffs are NaN or infinite; give finite ones")
-        return floats
+        return _finite(np.array([float(value) for value in numbers]).reshape(array.shape))
     flat = np.empty(array.size, dtype=object)
     flat[:] = numbers
     return flat.reshape(array.shape)
+
+
+def _finite(floats: np.ndarray) -> np.ndarray:
+    count = np.count_nonzero(~np.isfinite(floats))
+    if count:
+        raise SolverError(f"{count} of {floats.size} payoffs are NaN or infinite; give finite ones")
+    return floats
+
+
+def _ranks(tensor: np.ndarray, resolution: float) -> np.ndarray:
+    """Dense ranks of one player's payoffs: whole numbers at once, floats after a look at what might be a tie."""
+    if tensor.dtype == object:
+        scale = math.lcm(*{value.denominator for value in tensor.flat})
+        whole = [int(value * scale) for value in tensor.flat]
+        small = -(2**63) <= min(whole) and max(whole) < 2**63
+        values = np.array(whole, dtype=np.int64 if small else object)
+        return np.unique(values, return_inverse=True)[1].reshape(tensor.shape)
+    different, places = np.unique(tensor, return_inverse=True)
+    close = np.diff(different) <= 4 * resolution
+    uncertain = np.flatnonzero(np.append(close, False) | np.append(False, close))
+    if not len(uncertain):
+        return places.reshape(tensor.shape)
+    tolerance = Fraction(resolution)
+    keys: list[Number] = different.tolist()
+    for k in uncertain.tolist():
+        keys[k] = rationalize(keys[k], tolerance)  # type: ignore[arg-type]
+    order = {key: rank for rank, key in enumerate(sorted(set(keys)))}
+    return np.array([order[key] for key in keys])[places].reshape(tensor.shape)
 
 
 def _number(value: Any) -> float | Fraction:

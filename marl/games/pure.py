@@ -11,17 +11,17 @@ from marl.games.normal_form import NormalFormGame, Profile
 def pure_equilibria(game: NormalFormGame, known: np.ndarray | None = None) -> list[Profile]:
     """All pure Nash equilibria (weak ones included), in lexicographic order; complete.
 
-    Payoffs are compared exactly after `game.rational()`. `known` (bool, [*strategies]) marks the profiles whose payoff
+    Payoffs are compared exactly (`game.ranks`). `known` (bool, [*strategies]) marks the profiles whose payoff
     is known; a profile then counts only if it and every switch of one player away from it are known.
     """
-    payoffs = game.rational().payoffs
+    ranks = game.ranks
     stable = np.ones(game.shape, dtype=bool)
     if known is not None:
         if known.shape != game.shape:
             raise SolverError(f"known has shape {known.shape}; the game has {game.shape} strategies per player")
         stable &= known
     for player in range(len(game.shape)):
-        stable &= payoffs[player] == payoffs[player].max(axis=player, keepdims=True)
+        stable &= ranks[player] == ranks[player].max(axis=player, keepdims=True)
         if known is not None:
             stable &= known.all(axis=player, keepdims=True)
     return [tuple(int(s) for s in profile) for profile in np.argwhere(stable)]
