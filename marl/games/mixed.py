@@ -19,7 +19,7 @@ from marl.games.enumeration import extreme_equilibria
 from marl.games.equilibrium import EquilibriumSet, by_support, certify
 from marl.games.indifference import indifferent_profiles
 from marl.games.normal_form import NormalFormGame
-from marl.games.pure import pure_equilibria
+from marl.games.pure import pure_equilibria, pure_equilibrium
 
 Support = tuple[tuple[int, ...], ...]
 
@@ -34,7 +34,7 @@ def mixed_equilibria(game: NormalFormGame) -> EquilibriumSet:
     beyond enumeration's limits: the search, complete "unknown", and `reason` says why.
     """
     if len(game.shape) == 1:
-        best = tuple(certify(game.rational(), profile, "pure enumeration") for profile in pure_equilibria(game))
+        best = tuple(pure_equilibrium(game, profile) for profile in pure_equilibria(game))
         return EquilibriumSet(best, "yes", "every strategy of the only player was compared", len(best) > 1)
     if len(game.shape) == 2:
         try:
@@ -58,7 +58,7 @@ def search_equilibria(
         raise SolverError("max_supports, starts and tolerance must be positive")
     rng = np.random.default_rng(seed)
     scaled = _unit_range(game)
-    found = [certify(game.rational(), profile, "pure enumeration") for profile in pure_equilibria(game)]
+    found = [pure_equilibrium(game, profile) for profile in pure_equilibria(game)]
     tried = 0
     for support in itertools.islice(_supports(game.shape), max_supports):
         tried += 1

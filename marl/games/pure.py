@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 
 from marl.errors import SolverError
-from marl.games.normal_form import NormalFormGame, Profile
+from marl.games.equilibrium import Equilibrium
+from marl.games.normal_form import NormalFormGame, Profile, rationalize
 
 
 def pure_equilibria(game: NormalFormGame, known: np.ndarray | None = None) -> list[Profile]:
@@ -25,3 +28,13 @@ def pure_equilibria(game: NormalFormGame, known: np.ndarray | None = None) -> li
         if known is not None:
             stable &= known.all(axis=player, keepdims=True)
     return [tuple(int(s) for s in profile) for profile in np.argwhere(stable)]
+
+
+def pure_equilibrium(game: NormalFormGame, profile: Profile) -> Equilibrium:
+    """A profile that `pure_equilibria` found, with its payoffs in Fractions; nothing else of the game is converted."""
+    tolerance = Fraction(game.resolution)
+    payoffs = tuple(rationalize(tensor[profile], tolerance) for tensor in game.payoffs)
+    weights = tuple(
+        tuple(Fraction(int(s == own)) for s in range(size)) for own, size in zip(profile, game.shape, strict=True)
+    )
+    return Equilibrium(weights, payoffs, Fraction(0), True, "pure enumeration")
