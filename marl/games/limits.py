@@ -42,39 +42,49 @@ class Deadline:
             raise SolverError(f"{task} took longer than {self.seconds:g} s; raise the time limit or drop strategies")
 
 
-def in_child(function: Callable[..., Any], *arguments: Any, seconds: float, megabytes: int = MEGABYTES) -> Any:
-    """`function(*arguments)`, computed in a new process that is killed after `seconds`, whatever it is doing.
+class Child:
+    """A new process that computes `function(send, *arguments)` and is killed when the block ends, whatever it is doing.
 
-    `function` is a module's own (the process imports it), its arguments and result picklable. Memory counts as address
-    space. Raises SolverError where a limit is met or the process dies, and the function's own SolverError.
+    Every value that it sends can be received here. `function` is a module's own (the process imports it); values and
+    arguments are picklable. Its address space is limited to `megabytes`.
     """
-    context = multiprocessing.get_context("spawn")
-    mine, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_serve, args=(theirs, function, arguments, megabytes), daemon=True)
-    process.start()
-    theirs.close()
-    try:
-        if not mine.poll(seconds):
-            raise SolverError(f"{function.__name__} was stopped after {seconds:g} s; raise the limit or drop strategies")
-        kind, value = mine.recv()
-    except EOFError:
-        process.join()
-        raise SolverError(f"the process of {function.__name__} died (exit code {process.exitcode})") from None
-    finally:
-        process.kill()
-        process.join()
-        mine.close()
-    if kind == "error":
-        raise SolverError(value)
-    return value
+
+    def __init__(self, function: Callable[..., None], *arguments: Any, megabytes: int = MEGABYTES) -> None:
+        self._name = function.__name__
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe(duplex=False)
+        self._process = context.Process(target=_serve, args=(theirs, function, arguments, megabytes), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.join()
+        self._pipe.close()
+
+    def receive(self, seconds: float) -> Any:
+        """The next value. SolverError where none comes in time, or the process failed or ended."""
+        if not self._pipe.poll(seconds):
+            raise SolverError(f"stopped after {seconds:.3g} s; raise the time limit or drop strategies")
+        try:
+            kind, value = self._pipe.recv()
+        except EOFError:
+            self._process.join()
+            raise SolverError(f"the process of {self._name} ended (exit code {self._process.exitcode})") from None
+        if kind == "error":
+            raise SolverError(value)
+        return value
 
 
-def _serve(pipe: Connection, function: Callable[..., Any], arguments: tuple[Any, ...], megabytes: int) -> None:
+def _serve(pipe: Connection, function: Callable[..., None], arguments: tuple[Any, ...], megabytes: int) -> None:
     limit = megabytes * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     try:
-        pipe.send(("value", function(*arguments)))
+        function(lambda value: pipe.send(("value", value)), *arguments)
     except SolverError as error:
         pipe.send(("error", str(error)))
     except MemoryError:
-        pipe.send(("error", f"{function.__name__} needs more than {megabytes} MB; raise the limit or drop strategies"))
+        pipe.send(("error", f"more than {megabytes} MB were needed; raise the memory limit or drop strategies"))

@@ -16,8 +16,10 @@ import numpy as np
 
 from marl.errors import SolverError
 from marl.games.enumeration import extreme_equilibria
-from marl.games.equilibrium import EquilibriumSet, by_support, certify
+from marl.games.equilibrium import Equilibrium, EquilibriumSet, by_support, certify
 from marl.games.indifference import indifferent_profiles
+from marl.games.lemke_howson import lemke_howson
+from marl.games.limits import TIME_LIMIT, Deadline
 from marl.games.normal_form import NormalFormGame
 from marl.games.pure import pure_equilibria, pure_equilibrium
 
@@ -25,42 +27,57 @@ Support = tuple[tuple[int, ...], ...]
 
 PLAYED = 1e-7
 SAME = 1e-6
+MAX_PIVOTS = 2_000
 
 
-def mixed_equilibria(game: NormalFormGame) -> EquilibriumSet:
-    """All extreme equilibria where that can be decided, else what `search_equilibria` finds.
+def mixed_equilibria(game: NormalFormGame, *, time_limit: float = TIME_LIMIT) -> EquilibriumSet:
+    """All extreme equilibria where that can be decided, else what is found within `time_limit` seconds.
 
-    Two players: exact enumeration, complete "yes". One player: the best strategies. More players, or a two-player game
-    beyond enumeration's limits: the search, complete "unknown", and `reason` says why.
+    Two players: exact enumeration, complete "yes"; beyond its limits Lemke-Howson paths and `search_equilibria`, and
+    `reason` says why. One player: the best strategies. More players: the search.
     """
     if len(game.shape) == 1:
         best = tuple(pure_equilibrium(game, profile) for profile in pure_equilibria(game))
         return EquilibriumSet(best, "yes", "every strategy of the only player was compared", len(best) > 1)
-    if len(game.shape) == 2:
-        try:
-            return extreme_equilibria(game)
-        except SolverError as error:
-            found = search_equilibria(game)
-            return EquilibriumSet(found.equilibria, "unknown", f"{error}; {found.reason}")
-    return search_equilibria(game)
+    if len(game.shape) > 2:
+        return search_equilibria(game, time_limit=time_limit)
+    deadline = Deadline(time_limit)
+    try:
+        return extreme_equilibria(game, time_limit=deadline.left / 2)
+    except SolverError as error:
+        paths = _path_ends(game, Deadline(deadline.left / 2))
+        found = search_equilibria(game, time_limit=deadline.left)
+        known = [one for one in paths if not any(_same(one, other) for other in found.equilibria)]
+        every = tuple(sorted([*found.equilibria, *known], key=by_support))
+        return EquilibriumSet(every, "unknown", f"{error}; {found.reason}; {len(paths)} Lemke-Howson paths were followed")
 
 
 def search_equilibria(
-    game: NormalFormGame, *, max_supports: int = 4096, starts: int = 16, tolerance: float = 1e-9, seed: int = 0
+    game: NormalFormGame,
+    *,
+    max_supports: int = 4096,
+    starts: int = 16,
+    tolerance: float = 1e-9,
+    seed: int = 0,
+    time_limit: float = TIME_LIMIT,
 ) -> EquilibriumSet:
     """All pure equilibria (exactly), and mixed ones found on the `max_supports` smallest supports.
 
     `tolerance` bounds the regret as a share of each player's payoff range. Floating profiles; complete is "unknown",
-    because equations may have solutions that no start leads to, and a degenerate game has infinitely many. Raises
-    SolverError where an argument is not positive.
+    because equations may have solutions that no start leads to, and a degenerate game has infinitely many. Stops with
+    what it has after `time_limit` seconds, and `reason` says how far it came. Raises SolverError where an argument is
+    not positive.
     """
     if min(max_supports, starts) < 1 or tolerance <= 0:
         raise SolverError("max_supports, starts and tolerance must be positive")
+    deadline = Deadline(time_limit)
     rng = np.random.default_rng(seed)
     scaled = _unit_range(game)
     found = [pure_equilibrium(game, profile) for profile in pure_equilibria(game)]
     tried = 0
     for support in itertools.islice(_supports(game.shape), max_supports):
+        if deadline.passed:
+            break
         tried += 1
         if not _has_dominated_strategy(scaled, support):
             solutions = _solutions(scaled, support, starts, tolerance, rng)
@@ -71,6 +88,25 @@ def search_equilibria(
         "which proves what was found and not that nothing else exists"
     )
     return EquilibriumSet(tuple(sorted(found, key=by_support)), "unknown", reason)
+
+
+def _path_ends(game: NormalFormGame, deadline: Deadline) -> list[Equilibrium]:
+    """The different equilibria that Lemke-Howson paths lead to, from as many labels as the time allows."""
+    ends: list[Equilibrium] = []
+    for label in range(sum(game.shape)):
+        if deadline.passed:
+            break
+        found = lemke_howson(game, label, max_pivots=MAX_PIVOTS)
+        if found is not None and not any(_same(found, other) for other in ends):
+            ends.append(found)
+    return ends
+
+
+def _same(one: Equilibrium, other: Equilibrium) -> bool:
+    return all(
+        np.abs(np.array(a, dtype=float) - np.array(b, dtype=float)).max() < SAME
+        for a, b in zip(one.profile, other.profile, strict=True)
+    )
 
 
 def _unit_range(game: NormalFormGame) -> NormalFormGame:
