@@ -45,7 +45,7 @@ ALLOWED = {
     "experiment": {*PLAY, *STEPS, "models", "store", "usage", "twin"},
     "progress": RECORDS,
     "terminal": {*RECORDS, "store", "table"},
-    "cli": {*RECORDS, "policies", "store", "progress", "terminal", "experiment", "compression"},
+    "cli": {*RECORDS, "policies", "store", "progress", "terminal", "experiment", "compression", "games"},
 }
 
 

@@ -45,9 +45,9 @@ def extreme_equilibria(
     found = []
     for x, labels in zip(left.rays, left.labels, strict=True):
         deadline.check("the matching of vertices")
-        for j in np.flatnonzero((right_labels | labels) == every):
-            if any(x[1:]):  # the pair of origins has all labels but is no profile
-                found.append(certify(rational, (_normalized(x), _normalized(right.rays[j])), METHOD))
+        if any(x[1:]):  # the pair of origins has all labels but is no profile
+            partners = np.flatnonzero((right_labels | labels) == every)
+            found += [certify(rational, (_normalized(x), _normalized(right.rays[j])), METHOD) for j in partners]
     degenerate = bool((np.bitwise_count(left.labels) > rows).any() or (np.bitwise_count(right.labels) > columns).any())
     reason = "all pairs of vertices of both best-response polytopes were compared in exact arithmetic"
     return EquilibriumSet(tuple(sorted(found, key=by_support)), "yes", reason, degenerate)

@@ -54,7 +54,8 @@ def lemke_howson(
     a, b = (floats - floats.min(axis=(1, 2), keepdims=True)) / np.where(span == 0, 1, span) + 1
     deadline = deadline or Deadline(TIME_LIMIT)
     # Variable k < rows is row k's weight or slack, k >= rows a column's; tables over [rows, columns, right side].
-    tables = [np.hstack([b.T, np.eye(columns), np.ones((columns, 1))]), np.hstack([np.eye(rows), a, np.ones((rows, 1))])]
+    left = np.hstack([b.T, np.eye(columns), np.ones((columns, 1))])
+    tables = [left, np.hstack([np.eye(rows), a, np.ones((rows, 1))])]
     bases = [np.arange(rows, rows + columns), np.arange(rows)]
     side, entering = int(label >= rows), label
     for _ in range(max_pivots):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import os
+import pickle
 import resource
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -51,18 +54,25 @@ class Child:
 
     def __init__(self, function: Callable[..., None], *arguments: Any, megabytes: int = MEGABYTES) -> None:
         self._name = function.__name__
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe(duplex=False)
-        self._process = context.Process(target=_serve, args=(theirs, function, arguments, megabytes), daemon=True)
-        self._process.start()
-        theirs.close()
+        reading, writing = os.pipe()
+        self._pipe = Connection(reading, writable=False)
+        # A process of its own rather than multiprocessing's, which would import the caller's script once more.
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", f"from marl.games.limits import serve; serve({writing}, {megabytes})"],
+            stdin=subprocess.PIPE,
+            pass_fds=[writing],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        os.close(writing)
+        with self._process.stdin as stdin:  # type: ignore[union-attr]
+            pickle.dump((function, arguments), stdin)
 
     def __enter__(self) -> Child:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
-        self._process.join()
+        self._process.wait()
         self._pipe.close()
 
     def receive(self, seconds: float) -> Any:
@@ -72,17 +82,20 @@ class Child:
         try:
             kind, value = self._pipe.recv()
         except EOFError:
-            self._process.join()
-            raise SolverError(f"the process of {self._name} ended (exit code {self._process.exitcode})") from None
+            code = self._process.wait()
+            raise SolverError(f"the process of {self._name} ended (exit code {code})") from None
         if kind == "error":
             raise SolverError(value)
         return value
 
 
-def _serve(pipe: Connection, function: Callable[..., None], arguments: tuple[Any, ...], megabytes: int) -> None:
+def serve(descriptor: int, megabytes: int) -> None:
+    """What the child process runs: the pickled (function, arguments) on standard input, its values to the pipe."""
     limit = megabytes * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    pipe = Connection(descriptor, readable=False)
     try:
+        function, arguments = pickle.load(sys.stdin.buffer)
         function(lambda value: pipe.send(("value", value)), *arguments)
     except SolverError as error:
         pipe.send(("error", str(error)))

@@ -49,7 +49,8 @@ def mixed_equilibria(game: NormalFormGame, *, time_limit: float = TIME_LIMIT) ->
         found = search_equilibria(game, time_limit=deadline.left)
         known = [one for one in paths if not any(_same(one, other) for other in found.equilibria)]
         every = tuple(sorted([*found.equilibria, *known], key=by_support))
-        return EquilibriumSet(every, "unknown", f"{error}; {found.reason}; {len(paths)} Lemke-Howson paths were followed")
+        reason = f"{error}; {found.reason}; Lemke-Howson paths led to {len(paths)} equilibria"
+        return EquilibriumSet(every, "unknown", reason)
 
 
 def search_equilibria(

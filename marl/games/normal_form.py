@@ -186,7 +186,7 @@ def _ranks(tensor: np.ndarray, resolution: float) -> np.ndarray:
     if tensor.dtype == object:
         scale = math.lcm(*{value.denominator for value in tensor.flat})
         whole = [int(value * scale) for value in tensor.flat]
-        small = -(2**63) <= min(whole) and max(whole) < 2**63
+        small = min(whole) >= -(2**63) and max(whole) < 2**63
         values = np.array(whole, dtype=np.int64 if small else object)
         return np.unique(values, return_inverse=True)[1].reshape(tensor.shape)
     different, places = np.unique(tensor, return_inverse=True)

@@ -9,7 +9,8 @@ import pytest
 from known_games import volunteers_dilemma
 
 from marl.games import EmpiricalGame, analyze
-from marl.games.words import number, sentences
+from marl.games.phrases import number
+from marl.games.words import sentences
 
 QUOTED = re.compile("“[^”]*”")
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(%?)(?!\w)")
