@@ -55,7 +55,7 @@ def correlated_equilibrium(
     """
     floats = game.payoffs.astype(np.float64)
     size = max(float(np.ptp(tensor)) for tensor in floats) or 1.0
-    floats = np.stack([tensor - tensor.min() for tensor in floats]) / size
+    floats = (floats - floats.min()) / size
     gains = deviation_gains(floats, coarse=coarse)
     if objective == "max_entropy":
         return _answer(game, _max_entropy(gains, Deadline(time_limit)), coarse, "entropy dual")
@@ -123,7 +123,7 @@ def _proved(
     """The distribution in Fractions where rounding gives an optimal one, proved by a dual solution, else None."""
     floats = game.payoffs.astype(np.float64)
     size = Fraction(max(float(np.ptp(tensor)) for tensor in floats) or 1.0)
-    payoffs = np.stack([(tensor - tensor.min()) / size for tensor in game.payoffs])
+    payoffs = (game.payoffs - game.payoffs.min()) / size
     gains = deviation_gains(payoffs, coarse=coarse)
     c, rows, total = _program(objective, payoffs.reshape(len(payoffs), -1), gains)
     z, y = (_rounded(np.maximum(part, 0)) for part in (primal, dual))
@@ -153,6 +153,8 @@ def _max_entropy(gains: np.ndarray, deadline: Deadline) -> np.ndarray:
     The dual has a solution once the profiles that no equilibrium plays are left out and the deviations that are
     indifferent in all of them have multipliers of either sign.
     """
+    if not len(gains):
+        return np.full(gains.shape[1], 1 / gains.shape[1])
     played, indifferent = _relative_interior(gains, deadline)
     rows = gains[:, played]
 

@@ -79,7 +79,8 @@ def _mixed(record: Record) -> Iterator[Sentence]:
     exact = sum(one["exact"] for one in found)
     listing = say.count("equilibria", len(found), "equilibrium is", "equilibria are")
     text = (
-        f"With mixed strategies (drawn at random) counted, {listing} listed, {say('mixing equilibria', len(chance))} of them with chance; "
+        f"With mixed strategies (drawn at random) counted, {listing} listed, "
+        f"{say('mixing equilibria', len(chance))} of them with chance; "
         f"{say('exact equilibria', exact)} {'is' if exact == 1 else 'are'} exact"
     )
     if exact < len(found):
@@ -178,8 +179,9 @@ def _security(record: Record) -> Iterator[Sentence]:
     say = Numbers()
     if record["zero_sum_value"] is not None:
         yield say.sentence(
-            "The players' payoffs sum to a constant, so that one's gain is the other's loss; the value of the game (what "
-            f"{name(record['players'][0])} gets with best play) is {say('zero_sum_value', record['zero_sum_value'])}."
+            "The players' payoffs sum to a constant, so that one's gain is the other's loss; the value of the game "
+            f"(what {name(record['players'][0])} gets with best play) is "
+            f"{say('zero_sum_value', record['zero_sum_value'])}."
         )
         return
     parts = [
@@ -223,8 +225,8 @@ def _sinks(record: Record) -> Iterator[Sentence]:
     sizes = listed(say(f"sink size {size}", size) for size in sorted({len(one) for one in sinks}))
     yield say.sentence(
         "When players switch one at a time to anything that pays more, play ends in a sink (profiles that such "
-        f"switches never leave); there {'is' if len(sinks) == 1 else 'are'} {say.count('sinks', len(sinks), 'sink')} of {sizes} "
-        f"profile{'s' if max(map(len, sinks)) > 1 else ''}."
+        f"switches never leave); there {'is' if len(sinks) == 1 else 'are'} {say.count('sinks', len(sinks), 'sink')} "
+        f"of {sizes} profile{'s' if max(map(len, sinks)) > 1 else ''}."
     )
 
 

@@ -1,0 +1,36 @@
+"""What child processes are asked to do in tests: functions that a fresh process can import."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from marl.errors import SolverError
+
+Send = Callable[[Any], None]
+
+
+def count_up(send: Send, until: int) -> None:
+    for number in range(until):
+        send(number)
+
+
+def hang(send: Send) -> None:
+    send("started")
+    time.sleep(3600)
+
+
+def swallow(send: Send, megabytes: int) -> None:
+    send(np.ones(megabytes * 2**17).sum())
+
+
+def give_up(send: Send) -> None:
+    raise SolverError("no such game")
+
+
+def forget(send: Send) -> None:
+    os._exit(3)
