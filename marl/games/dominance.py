@@ -100,8 +100,8 @@ def _dominated(
             deadline.check("the search for dominated strategies")
             rivals = np.flatnonzero(pure[:, k])
             if len(rivals):
-                weights = [Fraction(int(s == own[rivals[0]])) for s in range(game.shape[player])]
-                found.append(Dominated(player, strategy, tuple(weights), strict, True))
+                rival = tuple(Fraction(int(s == own[rivals[0]])) for s in range(game.shape[player]))
+                found.append(Dominated(player, strategy, rival, strict, True))
                 continue
             best_somewhere = not better[:, k].any(axis=0).all()
             if by == "mixed" and len(own) > 2 and not (strict and best_somewhere):
@@ -129,6 +129,6 @@ def _mixture(table: np.ndarray, strategy: int, strict: bool, deadline: Deadline)
         kind = object if game.exact else np.float64
         return np.array(game.row, dtype=kind) if game.value > (0 if game.exact else margin) else None
     total = np.full(len(table), Fraction(1), dtype=object)
-    limits = np.append(np.full(gains.shape[1], Fraction(0), dtype=object), Fraction(1))
+    limits = np.array([Fraction(0)] * gains.shape[1] + [Fraction(1)], dtype=object)
     found = maximize(gains.sum(axis=1), np.vstack([-gains.T, total]), limits, time_limit=deadline.left)
     return found.primal if found.value > (0 if found.exact else margin) else None

@@ -1,9 +1,9 @@
 """Mixed equilibria of any finite game: exact and complete for two players, a verified search for more.
 
 Source of the search: Porter, Nudelman & Shoham 2008, "Simple search methods for finding a Nash equilibrium": supports
-from small to large, skipping those with a strategy that is dominated given the others' supports; on each one the
-indifference equations are solved numerically from several starts, and a solution counts only if its regret in the whole
-game is zero within `tolerance`.
+from small to large, and on each one the indifference equations. All their solutions are enclosed where that can be
+done; else they are solved numerically from several starts. A solution counts only if its regret in the whole game is
+zero within `tolerance`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from marl.errors import SolverError
+from marl.games.enclosure import enclose
 from marl.games.enumeration import extreme_equilibria
-from marl.games.equilibrium import Equilibrium, EquilibriumSet, by_support, certify
+from marl.games.equilibrium import Complete, Equilibrium, EquilibriumSet, by_support, certify
 from marl.games.indifference import indifferent_profiles
 from marl.games.lemke_howson import lemke_howson
 from marl.games.limits import TIME_LIMIT, Deadline
@@ -64,10 +65,10 @@ def search_equilibria(
 ) -> EquilibriumSet:
     """All pure equilibria (exactly), and mixed ones found on the `max_supports` smallest supports.
 
-    `tolerance` bounds the regret as a share of each player's payoff range. Floating profiles; complete is "unknown",
-    because equations may have solutions that no start leads to, and a degenerate game has infinitely many. Stops with
-    what it has after `time_limit` seconds, and `reason` says how far it came. Raises SolverError where an argument is
-    not positive.
+    `tolerance` bounds the regret as a share of each player's payoff range; mixed profiles are floating. Complete is
+    "yes" where on every support all solutions could be enclosed (`marl.games.enclosure`), and "unknown" where one may
+    hold a continuum, as in degenerate games, or the search was cut short: by `max_supports`, or by `time_limit` seconds
+    (it answers with what it has). `reason` says how far it came. Raises SolverError where an argument is not positive.
     """
     if min(max_supports, starts) < 1 or tolerance <= 0:
         raise SolverError("max_supports, starts and tolerance must be positive")
@@ -75,20 +76,30 @@ def search_equilibria(
     rng = np.random.default_rng(seed)
     scaled = _unit_range(game)
     found = [pure_equilibrium(game, profile) for profile in pure_equilibria(game)]
-    tried = 0
+    tried = proved = 0
     for support in itertools.islice(_supports(game.shape), max_supports):
         if deadline.passed:
             break
         tried += 1
-        if not _has_dominated_strategy(scaled, support):
-            solutions = _solutions(scaled, support, starts, tolerance, rng)
-            found.extend(certify(game, solution, "support search") for solution in solutions)
+        enclosed = enclose(scaled.payoffs, support, deadline)
+        profiles, clear = _equilibria_among(enclosed.points, scaled, support, tolerance)
+        if enclosed.complete and clear:
+            proved += 1
+            found.extend(certify(game, profile, "support enclosure") for profile in profiles)
+        else:
+            profiles = _solutions(scaled, support, starts, tolerance, rng)
+            found.extend(certify(game, profile, "support search") for profile in profiles)
     total = math.prod(2**size - 1 for size in game.shape) - math.prod(game.shape)
     reason = (
-        f"all pure profiles were compared; {tried} of {total} mixed supports were searched from {starts} starts each, "
-        "which proves what was found and not that nothing else exists"
+        f"all pure profiles were compared, and on {proved} of {total} mixed supports every equilibrium was enclosed"
     )
-    return EquilibriumSet(tuple(sorted(found, key=by_support)), "unknown", reason)
+    if proved < total:
+        reason += (
+            f"; {tried - proved} others were searched from {starts} starts each, which proves what was found and not "
+            "that nothing else exists"
+        )
+    complete: Complete = "yes" if proved == total else "unknown"
+    return EquilibriumSet(tuple(sorted(found, key=by_support)), complete, reason)
 
 
 def _path_ends(game: NormalFormGame, deadline: Deadline) -> list[Equilibrium]:
@@ -128,14 +139,31 @@ def _supports(shape: tuple[int, ...]) -> Iterator[Support]:
                 )
 
 
-def _has_dominated_strategy(game: NormalFormGame, support: Support) -> bool:
-    """Whether a strategy of the support always pays less than one other against the others' supports."""
-    for player, own in enumerate(support):
-        seen = [np.arange(game.shape[player]) if i == player else np.array(s) for i, s in enumerate(support)]
-        table = np.moveaxis(game.payoffs[player][np.ix_(*seen)], player, 0).reshape(game.shape[player], -1)
-        if any((table > table[strategy] + 1e-12).all(axis=1).any() for strategy in own):
-            return True
-    return False
+def _equilibria_among(
+    points: np.ndarray, game: NormalFormGame, support: Support, tolerance: float
+) -> tuple[list[list[np.ndarray]], bool]:
+    """The profiles among enclosed solutions, and whether each is clearly one with exactly this support or clearly not:
+    one with a weight of 0 belongs to a smaller support.
+    """
+    profiles, clear = [], True
+    for point in points:
+        if point.min() <= 0 or point.min() < PLAYED:
+            clear &= point.min() < tolerance
+            continue
+        mixed = _spread(point, game.shape, support)
+        regret = max(game.regret(mixed))
+        if regret <= tolerance:
+            profiles.append(mixed)
+        clear &= regret <= tolerance or regret > SAME
+    return profiles, clear
+
+
+def _spread(point: np.ndarray, shape: tuple[int, ...], support: Support) -> list[np.ndarray]:
+    mixed = [np.zeros(size) for size in shape]
+    parts = np.split(point, np.cumsum([len(own) for own in support])[:-1])
+    for full, own, values in zip(mixed, support, parts, strict=True):
+        full[list(own)] = values / values.sum()
+    return mixed
 
 
 def _solutions(
@@ -152,9 +180,7 @@ def _solutions(
     for point, isolated in zip(*points, strict=True):
         if point.min() <= PLAYED or any(np.abs(point - old).max() < SAME for old in found):
             continue
-        mixed = [np.zeros(size) for size in game.shape]
-        for full, own, values in zip(mixed, support, np.split(point, np.cumsum(sizes)[:-1]), strict=True):
-            full[list(own)] = values / values.sum()
+        mixed = _spread(point, game.shape, support)
         if max(game.regret(mixed)) <= tolerance:
             found.append(point)
             profiles.append(mixed)

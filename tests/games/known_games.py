@@ -71,7 +71,7 @@ def cheap_talk_stag_hunt() -> np.ndarray:
 
 
 # Two-finger Morra: (fingers shown, fingers guessed) = (1, 1), (1, 2), (2, 1), (2, 2); who alone guesses the other's
-# fingers wins the sum. The second and third with 4/7 and 3/7 are optimal, the value is 0 (Ferguson, "Game Theory", II.4).
+# fingers wins the sum. The second and third with 4/7 and 3/7 are optimal, the value 0 (Ferguson, "Game Theory", II.4).
 MORRA = np.array([[0, 2, -3, 0], [-2, 0, 0, 3], [3, 0, 0, -4], [0, -3, 4, 0]])
 
 

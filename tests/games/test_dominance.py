@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from known_games import TWO_PLAYERS, public_goods, pigou, travelers_dilemma
+from known_games import TWO_PLAYERS, pigou, public_goods, travelers_dilemma
 from scipy.optimize import linprog
 
 from marl.errors import SolverError
