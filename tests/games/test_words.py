@@ -164,7 +164,7 @@ def test_what_is_unknown_is_said() -> None:
     assert "is not proved to be one of the pure equilibria" in told("one missing")
     assert "is unknown while profiles are missing" in told("one missing")
     assert "whether there are others is unknown" in told("one missing")
-    assert "whether there are others is unknown" in told("three players")
+    assert "there are no others" in told("three players")
     assert "is at least" in told("three players")
     assert "there are no others" in told("at an equilibrium")
 
