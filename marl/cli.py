@@ -228,7 +228,7 @@ def solve(
 ) -> None:
     """Solve the game in a file: equilibria of every kind, dominance, welfare, stability, in words."""
     from marl.games.files import read_game
-    from marl.games.solve import solve as solve_game
+    from marl.games.solution import solve as solve_game
 
     with _explained():
         record = solve_game(read_game(file), concept or None, time_limit=time_limit, megabytes=memory_limit)

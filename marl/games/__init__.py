@@ -1,8 +1,8 @@
 """Games: normal form, empirical games, every solution concept, regret, welfare, response graphs and words about them.
 
 Needs numpy, scipy and networkx only. `solve` answers everything about one game, `read_game` and `write_game` know the
-file formats, and each concept has a function of its own. `summarize` is `marl.games.summary.analyze`, under a name that leaves `analyze` to
-the analysis of a run.
+file formats, and each concept has a function of its own. `summarize` is `marl.games.summary.analyze`, under a name that
+leaves `analyze` to the analysis of a run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from marl.games.regret import PlayerRegret, ProfileRegret, profile_regret
 from marl.games.response_graph import response_graph, sink_components
 from marl.games.selection import payoff_dominant, risk_comparisons
 from marl.games.sinks import better_response_sinks
-from marl.games.solve import solve
+from marl.games.solution import solve
 from marl.games.summary import analyze
 from marl.games.welfare import pareto_set, price_of_anarchy, price_of_stability, social_optimum
 from marl.games.zero_sum import MatrixGame, security_level, zero_sum_value

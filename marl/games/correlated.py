@@ -10,11 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from scipy.optimize import linprog, minimize
-from scipy.sparse import csr_array
 
 from marl.errors import SolverError
 from marl.games.limits import TIME_LIMIT, Deadline
@@ -60,18 +58,7 @@ def correlated_equilibrium(
     if objective == "max_entropy":
         return _answer(game, _max_entropy(gains, Deadline(time_limit)), coarse, "entropy dual")
     flat = floats.reshape(len(floats), -1)
-    program = _program(objective, flat, gains)
-    found = linprog(
-        -program[0],
-        A_ub=csr_array(program[1]),
-        b_ub=np.zeros(len(program[1])),
-        A_eq=program[2][None],
-        b_eq=[1.0],
-        method="highs",
-        options={"time_limit": time_limit},
-    )
-    if found.status != 0:
-        raise SolverError(f"no correlated equilibrium: {found.message}; raise the time limit or drop strategies")
+    found = _optimum(*_program(objective, flat, gains), time_limit)
     count = flat.shape[1]
     if count <= CERTIFIED_PROFILES:
         proved = _proved(game.rational(), objective, coarse, found.x, -found.ineqlin.marginals)
@@ -79,6 +66,22 @@ def correlated_equilibrium(
             return _answer(game.rational(), proved, coarse, "linear program")
     weights = np.maximum(found.x[:count], 0)
     return _answer(game, weights / weights.sum(), coarse, "linear program")
+
+
+def _optimum(c: np.ndarray, rows: np.ndarray, total: np.ndarray | None, seconds: float, bounds: Any = (0, None)) -> Any:
+    """HiGHS's result for: maximize c @ z where rows @ z <= 0, total @ z = 1 and `bounds`."""
+    # Half a second to import: not for everybody who imports marl.games.
+    from scipy.optimize import linprog
+    from scipy.sparse import csr_array
+
+    equal = {} if total is None else {"A_eq": total[None], "b_eq": [1.0]}
+    matrix, zeros = csr_array(rows), np.zeros(len(rows))
+    found = linprog(
+        -c, A_ub=matrix, b_ub=zeros, bounds=bounds, method="highs", options={"time_limit": seconds}, **equal
+    )
+    if found.status != 0:
+        raise SolverError(f"no correlated equilibrium: {found.message}; raise the time limit or drop strategies")
+    return found
 
 
 def deviation_gains(payoffs: np.ndarray, *, coarse: bool) -> np.ndarray:
@@ -153,6 +156,8 @@ def _max_entropy(gains: np.ndarray, deadline: Deadline) -> np.ndarray:
     The dual has a solution once the profiles that no equilibrium plays are left out and the deviations that are
     indifferent in all of them have multipliers of either sign.
     """
+    from scipy.optimize import minimize
+
     if not len(gains):
         return np.full(gains.shape[1], 1 / gains.shape[1])
     played, indifferent = _relative_interior(gains, deadline)
@@ -188,16 +193,7 @@ def _relative_interior(gains: np.ndarray, deadline: Deadline) -> tuple[np.ndarra
             [gains, np.zeros((deviations, profiles)), np.eye(deviations)],
         ]
     )
-    objective = np.concatenate([np.zeros(profiles), -np.ones(profiles + deviations)])
+    objective = np.concatenate([np.zeros(profiles), np.ones(profiles + deviations)])
     bounds = [(0, None)] * profiles + [(0, 1)] * (profiles + deviations)
-    found = linprog(
-        objective,
-        A_ub=csr_array(upper),
-        b_ub=np.zeros(len(upper)),
-        bounds=bounds,
-        method="highs",
-        options={"time_limit": deadline.left},
-    )
-    if found.status != 0:
-        raise SolverError(f"no correlated equilibrium: {found.message}; raise the time limit or drop strategies")
+    found = _optimum(objective, upper, None, deadline.left, bounds)
     return found.x[profiles : 2 * profiles] > 0.5, found.x[2 * profiles :] <= 0.5

@@ -93,17 +93,15 @@ def _dominated(
     found = []
     for player, own in enumerate(remaining):
         ranks = _table(game.ranks[player], remaining, player)
-        better = np.stack([ranks > row for row in ranks], axis=1)
-        worse = np.stack([ranks < row for row in ranks], axis=1)
-        pure = better.all(axis=2) if strict else ~worse.any(axis=2) & better.any(axis=2)
         for k, strategy in enumerate(own):
             deadline.check("the search for dominated strategies")
-            rivals = np.flatnonzero(pure[:, k])
+            better, worse = ranks > ranks[k], ranks < ranks[k]
+            rivals = np.flatnonzero(better.all(axis=1) if strict else ~worse.any(axis=1) & better.any(axis=1))
             if len(rivals):
                 rival = tuple(Fraction(int(s == own[rivals[0]])) for s in range(game.shape[player]))
                 found.append(Dominated(player, strategy, rival, strict, True))
                 continue
-            best_somewhere = not better[:, k].any(axis=0).all()
+            best_somewhere = not better.any(axis=0).all()
             if by == "mixed" and len(own) > 2 and not (strict and best_somewhere):
                 table = _table(game.rational().payoffs[player], remaining, player)
                 weights = _mixture(table, k, strict, deadline)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from scipy.optimize import linprog
 
 from marl.errors import SolverError
 from marl.games.limits import TIME_LIMIT, Deadline
@@ -44,6 +43,8 @@ def maximize(
         raise SolverError(f"the bounds must be >= 0, so that the origin is allowed; the least is {min(bound)}")
     if matrix.dtype == object and matrix.size <= MAX_EXACT_ENTRIES:
         return _exact(objective, matrix, bound, Deadline(time_limit))
+    from scipy.optimize import linprog  # half a second to import: not for everybody who imports marl.games
+
     floats = [np.asarray(part, dtype=np.float64) for part in (objective, matrix, bound)]
     found = linprog(-floats[0], A_ub=floats[1], b_ub=floats[2], method="highs", options={"time_limit": time_limit})
     if found.status != 0:

@@ -81,7 +81,7 @@ def search_equilibria(
         if deadline.passed:
             break
         tried += 1
-        enclosed = enclose(scaled.payoffs, support, deadline)
+        enclosed = enclose(list(scaled.payoffs), support, deadline)
         profiles, clear = _equilibria_among(enclosed.points, scaled, support, tolerance)
         if enclosed.complete and clear:
             proved += 1

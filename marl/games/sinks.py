@@ -7,8 +7,6 @@ itself, for drawing; here it is a sparse matrix.
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from marl.errors import SolverError
 from marl.games.normal_form import NormalFormGame, Profile
@@ -20,6 +18,10 @@ def better_response_sinks(game: NormalFormGame) -> list[list[Profile]]:
     """The sets of profiles that no chain of profitable switches by one player at a time leaves, each sorted, in the
     order of their first profiles. SolverError where the switches may be more than MAX_EDGES.
     """
+    # A quarter of a second to import: not for everybody who imports marl.games.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     profiles = int(np.prod(game.shape))
     edges = profiles * sum(size - 1 for size in game.shape)
     if edges > MAX_EDGES:

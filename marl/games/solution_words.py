@@ -16,7 +16,7 @@ Record = Mapping[str, Any]
 
 
 def solution_sentences(record: Record) -> list[Sentence]:
-    """The summary of a record of `marl.games.solve.solve`: [{"text", "numbers": {name: value}}], as in an analysis.
+    """The summary of a record of `marl.games.solution.solve`: [{"text", "numbers": {name: value}}], as in an analysis.
 
     Fields that were not asked for or are None are not spoken of, but every note is.
     """

@@ -16,8 +16,8 @@ from known_games import (
 
 from marl.games.normal_form import NormalFormGame
 from marl.games.phrases import number
+from marl.games.solution import solve
 from marl.games.solution_words import solution_sentences
-from marl.games.solve import solve
 
 QUOTED = re.compile("“[^”]*”")
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(%?)(?!\w)")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import math
 from fractions import Fraction
 
@@ -48,7 +49,7 @@ def parse_csv(text: str, source: str = "the text") -> NormalFormGame:
     if math.prod(shape) > MAX_PROFILES:
         raise SolverError(f"{source}: {math.prod(shape)} profiles are too many; at most {MAX_PROFILES} are allowed")
     payoffs = np.empty((len(players), *shape), dtype=object)
-    for profile in np.ndindex(shape):
+    for profile in itertools.product(*map(range, shape)):
         if profile not in rows:
             named = [list(known)[s] for known, s in zip(strategies, profile, strict=True)]
             raise SolverError(f"{source}: no row for the profile {named}; give one for each of {math.prod(shape)}")

@@ -7,7 +7,7 @@ from known_games import TWO_PLAYERS, public_goods
 from marl.errors import SolverError
 from marl.games.concepts import CONCEPTS
 from marl.games.normal_form import NormalFormGame
-from marl.games.solve import solve
+from marl.games.solution import solve
 
 DOCUMENTED = {
     *("pure", "mixed", "complete", "correlated", "coarse_correlated", "max_welfare", "price_of_anarchy"),
@@ -57,8 +57,8 @@ def test_a_time_limit_gives_a_stated_part() -> None:
 
 
 def test_a_concept_that_does_not_end_is_killed_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("marl.games.solve.GRACE", 0.0)
-    monkeypatch.setattr("marl.games.solve._work", _stubborn)
+    monkeypatch.setattr("marl.games.solution.GRACE", 0.0)
+    monkeypatch.setattr("marl.games.solution._work", _stubborn)
     record = solve(NormalFormGame(TWO_PLAYERS["chicken"][:2]), ["pure", "mixed", "welfare", "regret"], time_limit=12)
     assert record["pure"] == [[0, 1], [1, 0]]
     assert record["mixed"] is None
