@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from fractions import Fraction
 
@@ -10,11 +11,10 @@ import pytest
 from known_games import TWO_PLAYERS, VON_STENGEL, cheap_talk_stag_hunt
 
 from marl.games.components import equilibrium_components
-from marl.games.correlated import correlated_equilibrium
 from marl.games.enumeration import extreme_equilibria
+from marl.games.files.nfg import format_nfg
 from marl.games.lemke_howson import one_equilibrium
 from marl.games.normal_form import NormalFormGame
-from marl.games.zero_sum import zero_sum_value
 
 
 def ours(payoffs: object) -> list[np.ndarray]:
@@ -48,25 +48,29 @@ def test_quantecons_enumerations_find_the_same_where_nothing_is_degenerate() -> 
         assert all(min(np.abs(point - other).max() for other in known) < 1e-6 for point in theirs)
 
 
-def test_open_spiels_linear_programs_agree() -> None:
+def test_open_spiel_measures_the_same_nash_conv() -> None:
     pyspiel = pytest.importorskip("pyspiel")
-    lp_solver = pytest.importorskip("open_spiel.python.algorithms.lp_solver")
-    rng = np.random.default_rng(2)
-    for _ in range(50):
-        matrix = rng.normal(size=(rng.integers(1, 6), rng.integers(1, 6)))
-        theirs = lp_solver.solve_zero_sum_matrix_game(pyspiel.create_matrix_game(matrix.tolist(), (-matrix).tolist()))
-        assert float(zero_sum_value(NormalFormGame([matrix, -matrix])).value) == pytest.approx(theirs[2], abs=1e-6)
+    policy = pytest.importorskip("open_spiel.python.policy")
+    exploitability = pytest.importorskip("open_spiel.python.algorithms.exploitability")
+    for payoffs in random_games(20, 4, 2):
+        matrix = pyspiel.create_matrix_game(payoffs[0].tolist(), payoffs[1].tolist())
+        theirs = pyspiel.convert_to_turn_based(matrix)
+        rng = np.random.default_rng(len(payoffs[0]))
+        mixed = [rng.dirichlet(np.ones(size)) for size in payoffs.shape[1:]]
+        table = policy.TabularPolicy(theirs)
+        for player, own in enumerate(mixed):
+            for key in table.states_per_player[player]:
+                table.policy_for_key(key)[:] = np.pad(own, (0, table.action_probability_array.shape[1] - len(own)))
+        expected = exploitability.nash_conv(theirs, table, use_cpp_br=False)
+        assert float(NormalFormGame(payoffs).nash_conv(mixed)) == pytest.approx(expected, abs=1e-9)
 
 
 def gambits(payoffs: np.ndarray) -> set[tuple[Fraction, ...]]:
     """All extreme equilibria by Gambit's rational enumeration."""
     pygambit = pytest.importorskip("pygambit")
-    game = pygambit.Game.from_arrays(*[np.vectorize(pygambit.Rational)(part) for part in payoffs])
+    game = pygambit.read_nfg(io.StringIO(format_nfg(NormalFormGame(payoffs))))
     found = pygambit.nash.enummixed_solve(game, rational=True).equilibria
-    return {
-        tuple(Fraction(int(p.numerator), int(p.denominator)) for _, own in one.mixed_strategies() for _, p in own)
-        for one in found
-    }
+    return {tuple(Fraction(str(one[strategy])) for strategy in game.strategies) for one in found}
 
 
 @pytest.mark.parametrize("name", [*sorted(TWO_PLAYERS), "cheap talk", "von Stengel", "random"])
@@ -90,23 +94,9 @@ def test_winkels_has_the_components_that_the_paper_counts() -> None:
     assert sum(len(one.equilibria) for one in components) == 12
 
 
-def test_two_hundred_by_two_hundred_is_an_equilibrium_by_open_spiels_measure() -> None:
-    pytest.importorskip("pyspiel")
+def test_two_hundred_by_two_hundred_by_definition() -> None:
     payoffs = np.random.default_rng(7).normal(size=(2, 200, 200))
     found = one_equilibrium(NormalFormGame(payoffs))
     x, y = (np.array(own, dtype=float) for own in found.profile)
     gain = max((payoffs[0] @ y).max() - x @ payoffs[0] @ y, (x @ payoffs[1]).max() - x @ payoffs[1] @ y)
     assert gain < 1e-9
-
-
-def test_open_spiels_correlated_equilibria_lie_between_our_extremes() -> None:
-    pytest.importorskip("cvxpy")
-    jpsro = pytest.importorskip("open_spiel.python.algorithms.jpsro")
-    rng = np.random.default_rng(4)
-    for _ in range(10):
-        payoffs = rng.normal(size=(2, 3, 3))
-        dist, _ = jpsro._mgce(payoffs, [np.ones(3, dtype=int)] * 2, ignore_repeats=True)
-        welfare = float((payoffs.sum(axis=0) * dist).sum())
-        game = NormalFormGame(payoffs)
-        low, high = (correlated_equilibrium(game, goal).welfare for goal in ("min_welfare", "max_welfare"))
-        assert low - 1e-4 <= welfare <= high + 1e-4

@@ -48,13 +48,13 @@ def parse_csv(text: str, source: str = "the text") -> NormalFormGame:
     shape = tuple(len(known) for known in strategies)
     if math.prod(shape) > MAX_PROFILES:
         raise SolverError(f"{source}: {math.prod(shape)} profiles are too many; at most {MAX_PROFILES} are allowed")
-    payoffs = np.empty((len(players), *shape), dtype=object)
-    for profile in itertools.product(*map(range, shape)):
+    table = np.empty((math.prod(shape), len(players)), dtype=object)
+    for k, profile in enumerate(itertools.product(*map(range, shape))):
         if profile not in rows:
             named = [list(known)[s] for known, s in zip(strategies, profile, strict=True)]
             raise SolverError(f"{source}: no row for the profile {named}; give one for each of {math.prod(shape)}")
-        payoffs[(slice(None), *profile)] = rows[profile]
-    return NormalFormGame(payoffs, players, [list(known) for known in strategies])
+        table[k] = rows[profile]
+    return NormalFormGame(table.T.reshape(len(players), *shape), players, [list(known) for known in strategies])
 
 
 def format_csv(game: NormalFormGame) -> str:
