@@ -85,7 +85,7 @@ def _without_first(form: Matrix) -> Matrix | None:
 def is_strictly_copositive(form: Sequence[Sequence[Fraction]], deadline: Deadline) -> bool:
     """Whether v @ form @ v > 0 for all v >= 0 but 0 (symmetric `form`, exact numbers).
 
-    Keller's criterion: every principal submatrix whose last row's cofactors are all >= 0 has a positive determinant.
+    Keller's criterion: every principal submatrix whose last row's cofactors are all positive has a positive determinant.
     """
     for size in range(1, len(form) + 1):
         for chosen in itertools.combinations(range(len(form)), size):
@@ -95,7 +95,7 @@ def is_strictly_copositive(form: Sequence[Sequence[Fraction]], deadline: Deadlin
                 (-1) ** (size - 1 + j) * _determinant([row[:j] + row[j + 1 :] for row in part[:-1]])
                 for j in range(size)
             ]
-            if min(cofactors) >= 0 and sum(c * value for c, value in zip(cofactors, part[-1], strict=True)) <= 0:
+            if min(cofactors) > 0 and sum(c * value for c, value in zip(cofactors, part[-1], strict=True)) <= 0:
                 return False
     return True
 

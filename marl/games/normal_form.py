@@ -61,7 +61,9 @@ class NormalFormGame:
 
     def deviation_payoffs(self, profile: MixedProfile) -> list[np.ndarray]:
         """For each player, the payoff of each own strategy ([strategies of the player]) against the others' play."""
-        mixed = self.distributions(profile)
+        return self._deviation_payoffs(self.distributions(profile))
+
+    def _deviation_payoffs(self, mixed: list[np.ndarray]) -> list[np.ndarray]:
         exact = self.exact and all(d.dtype == object for d in mixed)
         tensors = self.payoffs if exact else self.payoffs.astype(np.float64)
         weights = mixed if exact else [d.astype(np.float64) for d in mixed]
@@ -70,14 +72,23 @@ class NormalFormGame:
             tensor = tensors[player]
             for axis in reversed(range(len(self.shape))):
                 if axis != player:
-                    tensor = np.tensordot(tensor, weights[axis], axes=([axis], [0]))
+                    played = np.flatnonzero(weights[axis])
+                    part = np.take(tensor, played, axis=axis)
+                    tensor = np.tensordot(part, weights[axis][played], axes=([axis], [0]))
             payoffs.append(tensor)
         return payoffs
 
     def expected_payoffs(self, profile: MixedProfile) -> tuple[Number, ...]:
         """Each player's expected payoff; Fractions where game and profile are exact."""
+        return self.assess(profile)[1]
+
+    def assess(self, profile: MixedProfile) -> tuple[list[np.ndarray], tuple[Number, ...], tuple[Number, ...]]:
+        """`distributions`, `expected_payoffs` and `regret` of the profile in one go."""
         own = self.distributions(profile)
-        return tuple(_dot(d, u) for d, u in zip(own, self.deviation_payoffs(profile), strict=True))
+        deviations = self._deviation_payoffs(own)
+        payoffs = tuple(_dot(d, u) for d, u in zip(own, deviations, strict=True))
+        gains = (u.max() - payoff for u, payoff in zip(deviations, payoffs, strict=True))
+        return own, payoffs, tuple(max(gain, gain * 0) for gain in gains)
 
     def best_responses(self, profile: MixedProfile, player: int) -> tuple[int, ...]:
         """Indices of the player's strategies that pay most against the others' play; ties within `resolution`."""
@@ -87,9 +98,7 @@ class NormalFormGame:
 
     def regret(self, profile: MixedProfile) -> tuple[Number, ...]:
         """What each player could gain by switching alone to a best response: zero for all at a Nash equilibrium."""
-        own = self.distributions(profile)
-        gains = (u.max() - _dot(d, u) for d, u in zip(own, self.deviation_payoffs(profile), strict=True))
-        return tuple(max(gain, gain * 0) for gain in gains)
+        return self.assess(profile)[2]
 
     def nash_conv(self, profile: MixedProfile) -> Number:
         """Sum of the players' regrets (Lanctot et al. 2017, arXiv:1711.00832)."""
@@ -147,7 +156,7 @@ def check_names(
 
 def _dot(weights: np.ndarray, payoffs: np.ndarray) -> Number:
     if payoffs.dtype == object:
-        return sum((w * u for w, u in zip(weights, payoffs, strict=True)), start=Fraction(0))
+        return sum((w * u for w, u in zip(weights, payoffs, strict=True) if w), start=Fraction(0))
     return float(weights.astype(np.float64) @ payoffs)
 
 
@@ -203,9 +212,11 @@ def _ranks(tensor: np.ndarray, resolution: float) -> np.ndarray:
 
 
 def _number(value: Any) -> float | Fraction:
+    if isinstance(value, Fraction):
+        return value
     if isinstance(value, float | np.floating):
         return float(value)
-    if isinstance(value, int | np.integer | Fraction | str):
+    if isinstance(value, int | np.integer | str):
         try:
             return Fraction(int(value) if isinstance(value, np.integer) else value)
         except (ValueError, ZeroDivisionError):

@@ -70,7 +70,7 @@ def gambits(payoffs: np.ndarray) -> set[tuple[Fraction, ...]]:
     pygambit = pytest.importorskip("pygambit")
     game = pygambit.read_nfg(io.StringIO(format_nfg(NormalFormGame(payoffs))))
     found = pygambit.nash.enummixed_solve(game, rational=True).equilibria
-    return {tuple(Fraction(str(one[strategy])) for strategy in game.strategies) for one in found}
+    return {tuple(Fraction(str(p)) for player in game.players for _, p in one[player]) for one in found}
 
 
 @pytest.mark.parametrize("name", [*sorted(TWO_PLAYERS), "cheap talk", "von Stengel", "random"])
