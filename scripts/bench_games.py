@@ -4,7 +4,7 @@
 
     all         all equilibria of random 5x5, 8x8 and 10x10 games with payoffs 0 to 999: ours exactly, Gambit's rational
                 and floating enumeration, nashpy's and quantecon's vertex enumeration
-    one         one equilibrium of random 200x200 games: ours and Gambit's Lemke-Howson
+    one         one equilibrium of random 200x200 games without a pure one: ours and Gambit's Lemke-Howson
     correlated  the correlated equilibrium with most welfare of random 5x5x5 and 4x4x4x4 games: ours from the payoffs
                 on, and HiGHS alone on the finished program
     players     all equilibria of random 3x3x3 and 2x2x2x2 games, proved complete; Gambit's enumpoly
@@ -33,7 +33,14 @@ from typing import Any
 
 import numpy as np
 
-from marl.games import NormalFormGame, correlated_equilibrium, extreme_equilibria, mixed_equilibria, one_equilibrium
+from marl.games import (
+    NormalFormGame,
+    correlated_equilibrium,
+    extreme_equilibria,
+    mixed_equilibria,
+    one_equilibrium,
+    pure_equilibria,
+)
 from marl.games.correlated import deviation_gains
 from marl.games.files.nfg import format_nfg
 
@@ -108,6 +115,18 @@ def normal(*shape: int) -> Callable[[int], np.ndarray]:
     return lambda seed: np.random.default_rng(seed).normal(size=(len(shape), *shape))
 
 
+def mixing(*shape: int) -> Callable[[int], np.ndarray]:
+    """Games without a pure equilibrium, which would be found at a glance."""
+
+    def draw(seed: int) -> np.ndarray:
+        rng = np.random.default_rng(seed)
+        while pure_equilibria(NormalFormGame(payoffs := rng.normal(size=(len(shape), *shape)))):
+            pass
+        return payoffs
+
+    return draw
+
+
 ENUMERATIONS: dict[str, Way] = {
     "ours": ours_all,
     "nashpy": nashpy_all,
@@ -120,7 +139,7 @@ CASES: dict[str, list[tuple[str, Callable[[int], np.ndarray], dict[str, Way]]]] 
     "one": [
         (
             "200x200",
-            normal(200, 200),
+            mixing(200, 200),
             {"ours": ours_one, "Gambit lcp": gambit("lcp_solve", rational=False, stop_after=1)},
         )
     ],

@@ -62,7 +62,7 @@ def _run(
     with Child(_work, game, tuple(pending), failed, deadline.left, megabytes=megabytes) as child:
         while pending:
             try:
-                kind, value = child.receive(deadline.left / 2 + GRACE)
+                kind, value = child.receive(min(deadline.left / 2 + GRACE, deadline.left + 1))
             except SolverError as error:
                 kind, value = "note", str(error)
                 record["notes"][pending.pop(0)] = value
