@@ -85,7 +85,7 @@ def _without_first(form: Matrix) -> Matrix | None:
 def is_strictly_copositive(form: Sequence[Sequence[Fraction]], deadline: Deadline) -> bool:
     """Whether v @ form @ v > 0 for all v >= 0 but 0 (symmetric `form`, exact numbers).
 
-    Keller's criterion: every principal submatrix with only positive cofactors in its last row has a positive determinant.
+    Keller's criterion: every principal submatrix whose last row has only positive cofactors has determinant > 0.
     """
     for size in range(1, len(form) + 1):
         for chosen in itertools.combinations(range(len(form)), size):

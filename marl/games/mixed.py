@@ -72,8 +72,7 @@ def search_equilibria(
     """
     if min(max_supports, starts) < 1 or tolerance <= 0:
         raise SolverError("max_supports, starts and tolerance must be positive")
-    deadline = Deadline(time_limit)
-    rng = np.random.default_rng(seed)
+    deadline, rng = Deadline(time_limit), np.random.default_rng(seed)
     scaled = _unit_range(game)
     found = [pure_equilibrium(game, profile) for profile in pure_equilibria(game)]
     tried = proved = 0
