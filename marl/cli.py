@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from collections.abc import Iterator
@@ -256,6 +257,28 @@ def analyze(run: RunPath, checkpoint: CheckpointOption = "last") -> None:
             analysis = experiment.analyze(run, checkpoint=checkpoint, on_progress=bars)
         print_analysis(console, analysis)
         print_usage(console, directory)
+
+
+@app.command()
+def solve(
+    file: Annotated[Path, typer.Argument(help="A game: .json, .nfg or .csv (see docs/solving.md).")],
+    concept: Annotated[
+        list[str] | None, typer.Option("--concept", help="Only this one (mixed, ess, ...); may be repeated.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole record as JSON.")] = False,
+    time_limit: Annotated[float, typer.Option("--time-limit", help="Seconds in all.")] = 60.0,
+    memory_limit: Annotated[int, typer.Option("--memory-limit", help="Megabytes of address space.", min=512)] = 4096,
+) -> None:
+    """Solve the game in a file: equilibria of every kind, dominance, welfare, stability, in words."""
+    from marl.games.files import read_game
+    from marl.games.solution import solve as solve_game
+
+    with _explained():
+        record = solve_game(read_game(file), concept or None, time_limit=time_limit, megabytes=memory_limit)
+        if as_json:
+            typer.echo(json.dumps(record, indent=1))
+        else:
+            print_analysis(console, record)
 
 
 @app.command()

@@ -49,7 +49,17 @@ ALLOWED = {
     "comparison": {*PLAY, "evaluation", "learning", "store", "experiment"},
     "progress": RECORDS,
     "terminal": {*RECORDS, "store", "table"},
-    "cli": {*RECORDS, "policies", "store", "progress", "terminal", "experiment", "comparison", "compression"},
+    "cli": {
+        *RECORDS,
+        "policies",
+        "store",
+        "progress",
+        "terminal",
+        "experiment",
+        "comparison",
+        "compression",
+        "games",
+    },
 }
 
 

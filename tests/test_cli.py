@@ -75,6 +75,34 @@ def test_bad_input_gets_one_message_and_exit_code_2(runner: CliRunner, arguments
     assert "Traceback" not in done.output
 
 
+def test_a_game_file_is_solved_in_words_and_in_json(runner: CliRunner) -> None:
+    Path("hunt.nfg").write_text('NFG 1 R "hunt" { "one" "two" } { 2 2 }\n9 9 8 0 0 8 7 7\n', encoding="utf-8")
+    done = runner.invoke(app, ["solve", "hunt.nfg"])
+    assert done.exit_code == 0, done.output
+    assert "there are 2: (one “1”, two “1”) and (one “2”, two “2”)" in " ".join(done.output.split())
+    done = runner.invoke(app, ["solve", "hunt.nfg", "--json", "--concept", "mixed", "--time-limit", "30"])
+    record = json.loads(done.output)
+    assert [one["profile"] for one in record["mixed"]][2] == [["7/8", "1/8"]] * 2
+    assert (record["complete"], record["time_limit"]) == ("yes", 30)
+    assert "pure" not in record
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "message"),
+    [
+        ('NFG 1 R "" { "a" "b" } { 2 2 }\n1 2 x', (), "bad.nfg, line 2: expected a payoff"),
+        ('NFG 1 R "" { "a" } { 2 }\n1 2', ("--concept", "nash"), "unknown concepts ['nash']"),
+        ('NFG 1 R "" { "a" } { 2 }\n1 2', ("--time-limit", "0"), "must be positive"),
+    ],
+)
+def test_a_bad_game_gets_one_message(runner: CliRunner, text: str, arguments: tuple[str, ...], message: str) -> None:
+    Path("bad.nfg").write_text(text, encoding="utf-8")
+    done = runner.invoke(app, ["solve", "bad.nfg", *arguments])
+    assert done.exit_code == 2
+    assert message in " ".join(done.output.split())
+    assert "Traceback" not in done.output
+
+
 TINY = ["training.iterations=1", "training.episodes=8", "training.evaluation_episodes=4", "evaluation.episodes=8"]
 
 

@@ -1,42 +1,71 @@
-"""Games: normal form, empirical games, equilibria, regret, welfare, the best-response graph and a summary in words.
+"""Games: normal form, empirical games, every solution concept, regret, welfare, response graphs and words about them.
 
-Needs numpy, scipy and networkx only. `summarize` is `marl.games.summary.analyze`, under a name that leaves `analyze` to
-the analysis of a run.
+Needs numpy, scipy and networkx only. `solve` answers everything about one game, `read_game` and `write_game` know the
+file formats, and each concept has a function of its own. `summarize` is `marl.games.summary.analyze`, under a name that
+leaves `analyze` to the analysis of a run.
 """
 
 from __future__ import annotations
 
+from marl.games.components import equilibrium_components
+from marl.games.correlated import CorrelatedEquilibrium, correlated_equilibrium
+from marl.games.dominance import dominated_strategies, iterated_elimination, rationalizable
 from marl.games.empirical import EmpiricalGame
 from marl.games.enumeration import extreme_equilibria
 from marl.games.equilibrium import Equilibrium, EquilibriumSet
+from marl.games.evolutionary_stability import evolutionarily_stable
+from marl.games.files import read_game, write_game
+from marl.games.lemke_howson import lemke_howson, one_equilibrium
 from marl.games.mixed import mixed_equilibria, search_equilibria
 from marl.games.normal_form import NormalFormGame
 from marl.games.pure import pure_equilibria
 from marl.games.regret import PlayerRegret, ProfileRegret, profile_regret
 from marl.games.response_graph import response_graph, sink_components
+from marl.games.selection import payoff_dominant, risk_comparisons
+from marl.games.sinks import better_response_sinks
+from marl.games.solution import solve
 from marl.games.summary import analyze
 from marl.games.welfare import pareto_set, price_of_anarchy, price_of_stability, social_optimum
+from marl.games.zero_sum import MatrixGame, security_level, zero_sum_value
 
 summarize = analyze
 
 __all__ = [
+    "CorrelatedEquilibrium",
     "EmpiricalGame",
     "Equilibrium",
     "EquilibriumSet",
+    "MatrixGame",
     "NormalFormGame",
     "PlayerRegret",
     "ProfileRegret",
     "analyze",
+    "better_response_sinks",
+    "correlated_equilibrium",
+    "dominated_strategies",
+    "equilibrium_components",
+    "evolutionarily_stable",
     "extreme_equilibria",
+    "iterated_elimination",
+    "lemke_howson",
     "mixed_equilibria",
+    "one_equilibrium",
     "pareto_set",
+    "payoff_dominant",
     "price_of_anarchy",
     "price_of_stability",
     "profile_regret",
     "pure_equilibria",
+    "rationalizable",
+    "read_game",
     "response_graph",
+    "risk_comparisons",
     "search_equilibria",
+    "security_level",
     "sink_components",
     "social_optimum",
+    "solve",
     "summarize",
+    "write_game",
+    "zero_sum_value",
 ]

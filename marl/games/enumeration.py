@@ -14,35 +14,40 @@ import numpy as np
 
 from marl.errors import SolverError
 from marl.games.equilibrium import EquilibriumSet, by_support, certify
+from marl.games.limits import TIME_LIMIT, Deadline
 from marl.games.normal_form import NormalFormGame
 from marl.games.vertices import polytope_vertices
 
 METHOD = "vertex enumeration"
 
 
-def extreme_equilibria(game: NormalFormGame, *, max_vertices: int = 50_000) -> EquilibriumSet:
+def extreme_equilibria(
+    game: NormalFormGame, *, max_vertices: int = 50_000, time_limit: float = TIME_LIMIT
+) -> EquilibriumSet:
     """Every extreme equilibrium of a two-player game, each with regret exactly 0; complete is always "yes".
 
     Floating payoffs are first made rational (`NormalFormGame.rational`), and profiles, payoffs and regrets are those
-    of the rational game. Raises SolverError unless there are two players, above 63 strategies in total, or when a
-    polytope has more than `max_vertices` vertices.
+    of the rational game. Raises SolverError unless there are two players, above 63 strategies in total, when a
+    polytope has more than `max_vertices` vertices, and when `time_limit` seconds are over.
     """
     if len(game.shape) != 2:
         raise SolverError(f"vertex enumeration takes two players, the game has {len(game.shape)}; use mixed_equilibria")
+    deadline = Deadline(time_limit)
     rational = game.rational()
     rows, columns = game.shape
-    left = polytope_vertices(positive_integers(rational.payoffs[1]).T.tolist(), max_vertices=max_vertices)
-    right = polytope_vertices(positive_integers(rational.payoffs[0]).tolist(), max_vertices=max_vertices)
+    left, right = (
+        polytope_vertices(positive_integers(matrix).tolist(), max_vertices=max_vertices, time_limit=deadline.left)
+        for matrix in (rational.payoffs[1].T, rational.payoffs[0])
+    )
     own = np.uint64((1 << columns) - 1)
     right_labels = (right.labels & own) << np.uint64(rows) | right.labels >> np.uint64(columns)
     every = np.uint64((1 << (rows + columns)) - 1)
-    pairs = [
-        (x, right.rays[j])
-        for x, labels in zip(left.rays, left.labels, strict=True)
-        for j in np.flatnonzero((right_labels | labels) == every)
-        if any(x[1:])  # the pair of origins has all labels but is no profile
-    ]
-    found = [certify(rational, (_normalized(x), _normalized(y)), METHOD) for x, y in pairs]
+    found = []
+    for x, labels in zip(left.rays, left.labels, strict=True):
+        deadline.check("the matching of vertices")
+        if any(x[1:]):  # the pair of origins has all labels but is no profile
+            partners = np.flatnonzero((right_labels | labels) == every)
+            found += [certify(rational, (_normalized(x), _normalized(right.rays[j])), METHOD) for j in partners]
     degenerate = bool((np.bitwise_count(left.labels) > rows).any() or (np.bitwise_count(right.labels) > columns).any())
     reason = "all pairs of vertices of both best-response polytopes were compared in exact arithmetic"
     return EquilibriumSet(tuple(sorted(found, key=by_support)), "yes", reason, degenerate)

@@ -50,10 +50,9 @@ class EquilibriumSet:
 
 def certify(game: NormalFormGame, profile: MixedProfile, method: str) -> Equilibrium:
     """The profile with its payoffs and regret recomputed in `game`; an exact game and profile stay exact."""
-    mixed = tuple(tuple(own.tolist()) for own in game.distributions(profile))
-    regret = max(game.regret(mixed))
-    exact = game.exact and all(not isinstance(p, float) for own in mixed for p in own) and regret == 0
-    return Equilibrium(mixed, game.expected_payoffs(mixed), regret, exact, method)
+    distributions, payoffs, regrets = game.assess(profile)
+    exact = game.exact and all(own.dtype == object for own in distributions) and max(regrets) == 0
+    return Equilibrium(tuple(tuple(own.tolist()) for own in distributions), payoffs, max(regrets), exact, method)
 
 
 def by_support(equilibrium: Equilibrium) -> tuple[int, tuple[tuple[int, ...], ...], tuple[float, ...]]:

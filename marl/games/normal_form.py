@@ -61,7 +61,9 @@ class NormalFormGame:
 
     def deviation_payoffs(self, profile: MixedProfile) -> list[np.ndarray]:
         """For each player, the payoff of each own strategy ([strategies of the player]) against the others' play."""
-        mixed = self.distributions(profile)
+        return self._deviation_payoffs(self.distributions(profile))
+
+    def _deviation_payoffs(self, mixed: list[np.ndarray]) -> list[np.ndarray]:
         exact = self.exact and all(d.dtype == object for d in mixed)
         tensors = self.payoffs if exact else self.payoffs.astype(np.float64)
         weights = mixed if exact else [d.astype(np.float64) for d in mixed]
@@ -70,14 +72,23 @@ class NormalFormGame:
             tensor = tensors[player]
             for axis in reversed(range(len(self.shape))):
                 if axis != player:
-                    tensor = np.tensordot(tensor, weights[axis], axes=([axis], [0]))
+                    played = np.flatnonzero(weights[axis])
+                    part = np.take(tensor, played, axis=axis)
+                    tensor = np.tensordot(part, weights[axis][played], axes=([axis], [0]))
             payoffs.append(tensor)
         return payoffs
 
     def expected_payoffs(self, profile: MixedProfile) -> tuple[Number, ...]:
         """Each player's expected payoff; Fractions where game and profile are exact."""
+        return self.assess(profile)[1]
+
+    def assess(self, profile: MixedProfile) -> tuple[list[np.ndarray], tuple[Number, ...], tuple[Number, ...]]:
+        """`distributions`, `expected_payoffs` and `regret` of the profile in one go."""
         own = self.distributions(profile)
-        return tuple(_dot(d, u) for d, u in zip(own, self.deviation_payoffs(profile), strict=True))
+        deviations = self._deviation_payoffs(own)
+        payoffs = tuple(_dot(d, u) for d, u in zip(own, deviations, strict=True))
+        gains = (u.max() - payoff for u, payoff in zip(deviations, payoffs, strict=True))
+        return own, payoffs, tuple(max(gain, gain * 0) for gain in gains)
 
     def best_responses(self, profile: MixedProfile, player: int) -> tuple[int, ...]:
         """Indices of the player's strategies that pay most against the others' play; ties within `resolution`."""
@@ -87,9 +98,7 @@ class NormalFormGame:
 
     def regret(self, profile: MixedProfile) -> tuple[Number, ...]:
         """What each player could gain by switching alone to a best response: zero for all at a Nash equilibrium."""
-        own = self.distributions(profile)
-        gains = (u.max() - _dot(d, u) for d, u in zip(own, self.deviation_payoffs(profile), strict=True))
-        return tuple(max(gain, gain * 0) for gain in gains)
+        return self.assess(profile)[2]
 
     def nash_conv(self, profile: MixedProfile) -> Number:
         """Sum of the players' regrets (Lanctot et al. 2017, arXiv:1711.00832)."""
@@ -102,6 +111,15 @@ class NormalFormGame:
         converted = np.empty(len(values), dtype=object)
         converted[:] = [rationalize(float(value), tolerance) for value in values]
         return NormalFormGame(converted[inverse].reshape(self.payoffs.shape), self.players, self.strategies)
+
+    @cached_property
+    def ranks(self) -> np.ndarray:
+        """For each player, the place of every payoff among that player's different payoffs: int64, as `payoffs`.
+
+        Exact, with the ties of `rational`, and cheap for large games: only floats that are closer to each other than
+        rationalizing could move them are made fractions.
+        """
+        return np.stack([_ranks(tensor, self.resolution) for tensor in self.payoffs])
 
     def rational(self) -> NormalFormGame:
         """The game with every payoff a Fraction, by `rationalize` with `resolution` as tolerance; exact: unchanged."""
@@ -138,13 +156,13 @@ def check_names(
 
 def _dot(weights: np.ndarray, payoffs: np.ndarray) -> Number:
     if payoffs.dtype == object:
-        return sum((w * u for w, u in zip(weights, payoffs, strict=True)), start=Fraction(0))
+        return sum((w * u for w, u in zip(weights, payoffs, strict=True) if w), start=Fraction(0))
     return float(weights.astype(np.float64) @ payoffs)
 
 
 def _tensor(payoffs: Any) -> np.ndarray:
     try:
-        array = np.array(payoffs if isinstance(payoffs, np.ndarray) else list(payoffs), dtype=object)
+        array = payoffs if isinstance(payoffs, np.ndarray) else np.array(list(payoffs), dtype=object)
     except (TypeError, ValueError) as error:
         raise SolverError("payoffs must be one tensor per player, all of the same shape") from error
     if array.ndim < 2 or 0 in array.shape or array.shape[0] != array.ndim - 1:
@@ -152,24 +170,53 @@ def _tensor(payoffs: Any) -> np.ndarray:
             f"payoffs of shape {array.shape} are no game: give [players, *strategies], one axis per player after the "
             "first, at least one strategy each, all rows of the same length"
         )
-    if math.prod(array.shape[1:]) > MAX_PROFILES:
-        raise SolverError(f"{math.prod(array.shape[1:])} profiles are more than {MAX_PROFILES}; drop strategies")
+    profiles = math.prod(array.shape[1:])
+    if profiles > MAX_PROFILES:
+        raise SolverError(f"{profiles} profiles are too many; at most {MAX_PROFILES} are allowed. Drop strategies")
+    if array.dtype.kind == "f":
+        return _finite(array.astype(np.float64))
     numbers = [_number(value) for value in array.flat]
     if any(isinstance(value, float) for value in numbers):
-        floats = np.array([float(value) for value in numbers]).reshape(array.shape)
-        if not np.isfinite(floats).all():
-            count = np.count_nonzero(~np.isfinite(floats))
-            raise SolverError(f"{count} of {floats.size} payoffs are NaN or infinite; give finite ones")
-        return floats
+        return _finite(np.array([float(value) for value in numbers]).reshape(array.shape))
     flat = np.empty(array.size, dtype=object)
     flat[:] = numbers
     return flat.reshape(array.shape)
 
 
+def _finite(floats: np.ndarray) -> np.ndarray:
+    count = np.count_nonzero(~np.isfinite(floats))
+    if count:
+        raise SolverError(f"{count} of {floats.size} payoffs are NaN or infinite; give finite ones")
+    return floats
+
+
+def _ranks(tensor: np.ndarray, resolution: float) -> np.ndarray:
+    """Dense ranks of one player's payoffs: whole numbers at once, floats after a look at what might be a tie."""
+    if tensor.dtype == object:
+        scale = math.lcm(*{value.denominator for value in tensor.flat})
+        whole = [int(value * scale) for value in tensor.flat]
+        small = min(whole) >= -(2**63) and max(whole) < 2**63
+        values = np.array(whole, dtype=np.int64 if small else object)
+        return np.unique(values, return_inverse=True)[1].reshape(tensor.shape)
+    different, places = np.unique(tensor, return_inverse=True)
+    close = np.diff(different) <= 4 * resolution
+    uncertain = np.flatnonzero(np.append(close, False) | np.append(False, close))
+    if not len(uncertain):
+        return places.reshape(tensor.shape)
+    tolerance = Fraction(resolution)
+    keys: list[Number] = different.tolist()
+    for k in uncertain.tolist():
+        keys[k] = rationalize(keys[k], tolerance)  # type: ignore[arg-type]
+    order = {key: rank for rank, key in enumerate(sorted(set(keys)))}
+    return np.array([order[key] for key in keys])[places].reshape(tensor.shape)
+
+
 def _number(value: Any) -> float | Fraction:
+    if isinstance(value, Fraction):
+        return value
     if isinstance(value, float | np.floating):
         return float(value)
-    if isinstance(value, int | np.integer | Fraction | str):
+    if isinstance(value, int | np.integer | str):
         try:
             return Fraction(int(value) if isinstance(value, np.integer) else value)
         except (ValueError, ZeroDivisionError):

@@ -15,6 +15,7 @@ from operator import mul
 import numpy as np
 
 from marl.errors import SolverError
+from marl.games.limits import TIME_LIMIT, Deadline
 
 MAX_CONSTRAINTS = 63
 
@@ -29,11 +30,13 @@ class Vertices:
     labels: np.ndarray
 
 
-def polytope_vertices(matrix: Sequence[Sequence[int]], *, max_vertices: int = 50_000) -> Vertices:
+def polytope_vertices(
+    matrix: Sequence[Sequence[int]], *, max_vertices: int = 50_000, time_limit: float = TIME_LIMIT
+) -> Vertices:
     """All vertices of {x in R^d: x >= 0, matrix @ x <= 1} for a `matrix` [k, d] of positive whole numbers.
 
-    Raises SolverError where d + k exceeds 63, an entry is not positive (the polytope might be unbounded), or more
-    than `max_vertices` vertices appear on the way.
+    Raises SolverError where d + k exceeds 63, an entry is not positive (the polytope might be unbounded), more than
+    `max_vertices` vertices appear on the way, or `time_limit` seconds are over.
     """
     rows, dimension = len(matrix), len(matrix[0])
     if rows + dimension > MAX_CONSTRAINTS:
@@ -43,13 +46,14 @@ def polytope_vertices(matrix: Sequence[Sequence[int]], *, max_vertices: int = 50
         )
     if min(min(row) for row in matrix) <= 0:
         raise SolverError("the matrix must be positive; shift the payoffs before enumerating")
+    deadline = Deadline(time_limit)
     at_infinity = rows + dimension
     rays = [tuple(int(i == j) for i in range(dimension + 1)) for j in range(dimension + 1)]
     own = (1 << dimension) - 1
     first = [own] + [own & ~(1 << j) | 1 << at_infinity for j in range(dimension)]
     labels = np.array(first, dtype=np.uint64)
     for k, row in enumerate(matrix):
-        rays, labels = _cut(rays, labels, tuple(row), dimension, np.uint64(1 << (dimension + k)))
+        rays, labels = _cut(rays, labels, tuple(row), dimension, np.uint64(1 << (dimension + k)), deadline)
         if len(rays) > max_vertices:
             raise SolverError(
                 f"the best-response polytope has more than {max_vertices} vertices; drop strategies, raise "
@@ -59,7 +63,12 @@ def polytope_vertices(matrix: Sequence[Sequence[int]], *, max_vertices: int = 50
 
 
 def _cut(
-    rays: list[tuple[int, ...]], labels: np.ndarray, row: tuple[int, ...], dimension: int, bit: np.uint64
+    rays: list[tuple[int, ...]],
+    labels: np.ndarray,
+    row: tuple[int, ...],
+    dimension: int,
+    bit: np.uint64,
+    deadline: Deadline,
 ) -> tuple[list[tuple[int, ...]], np.ndarray]:
     """The cone's rays after the half-space t - row @ x >= 0: the kept ones, and one on each edge that it crosses."""
     slack = [ray[0] - sum(map(mul, row, ray[1:])) for ray in rays]
@@ -67,6 +76,7 @@ def _cut(
     above, below = np.flatnonzero(sign > 0), np.flatnonzero(sign < 0)
     new_rays, new_labels = [], []
     for plus in above:
+        deadline.check("the enumeration of vertices")
         common = labels[below] & labels[plus]
         near = np.bitwise_count(common) >= dimension - 1
         for minus, shared in zip(below[near], common[near], strict=True):

@@ -31,14 +31,15 @@ def social_optimum(game: NormalFormGame, known: np.ndarray | None = None) -> tup
 
 def pareto_set(game: NormalFormGame) -> list[Profile]:
     """The pure profiles that no other pure profile beats for one player without being worse for another."""
-    profiles = list(np.ndindex(game.shape))
-    payoffs = game.rational().payoffs.reshape(len(game.shape), -1).T
-    ranks = np.stack([np.unique(column, return_inverse=True)[1] for column in payoffs.T], axis=1)
-    kept = []
-    for profile, own in zip(profiles, ranks, strict=True):
-        if not ((ranks >= own).all(axis=1) & (ranks > own).any(axis=1)).any():
-            kept.append(profile)
-    return kept
+    ranks = game.ranks.reshape(len(game.shape), -1).T
+    # What dominates a profile has a larger sum of ranks, so that the first one left is never dominated.
+    left = np.argsort(-ranks.sum(axis=1), kind="stable")
+    kept: list[int] = []
+    while len(left):
+        best = ranks[left[0]]
+        kept.extend(left[(ranks[left] == best).all(axis=1)].tolist())
+        left = left[(ranks[left] > best).any(axis=1)]
+    return [tuple(map(int, profile)) for profile in zip(*np.unravel_index(sorted(kept), game.shape), strict=True)]
 
 
 def price(optimum: Number, equilibrium: Number) -> Price | None:

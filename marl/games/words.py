@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-Sentence = dict[str, Any]
+from marl.games.phrases import Numbers, Sentence, listed, name, quoted
+
 SHOWN = 3
 
 
@@ -23,44 +24,14 @@ def sentences(analysis: Mapping[str, Any]) -> list[Sentence]:
     return [sentence for writer in writers for sentence in writer(analysis)]
 
 
-class _Numbers:
-    """Collects the numbers of one sentence while its text is put together."""
-
-    def __init__(self) -> None:
-        self.named: dict[str, int | float] = {}
-
-    def __call__(self, name: str, value: int | float) -> str:
-        self.named[name] = value
-        return number(value)
-
-    def share(self, name: str, value: float) -> str:
-        self.named[name] = value
-        return f"{number(round(100 * value, 10))}%"
-
-    def count(self, name: str, value: int, noun: str, plural: str = "") -> str:
-        return f"{self(name, value)} {noun if value == 1 else plural or noun + 's'}"
-
-    def sentence(self, text: str) -> Sentence:
-        return {"text": text, "numbers": self.named}
-
-
-def number(value: int | float) -> str:
-    """A number as the summary shows it: whole as it is, else two decimals, small ones with two digits that matter."""
-    if value == round(value):
-        return str(round(value))
-    if abs(value) >= 0.1:
-        return f"{value:.2f}"
-    return np.format_float_positional(value, precision=2, fractional=False, trim="-")
-
-
 def _game(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
-    game, say = analysis["game"], _Numbers()
+    game, say = analysis["game"], Numbers()
     sizes = [len(own) for own in game["strategies"]]
     played = [n for n in np.ravel(game["n"]).tolist() if n > 0]
     counts = [say(f"{p} strategies", k) for p, k in zip(game["players"], sizes, strict=True)]
-    choices = f"{counts[0]} strategies each" if len(set(sizes)) == 1 else f"{_listed(counts)} strategies"
+    choices = f"{counts[0]} strategies each" if len(set(sizes)) == 1 else f"{listed(counts)} strategies"
     text = (
-        f"The game has {say.count('players', len(sizes), 'player')}, {_listed(map(_name, game['players']))}, with "
+        f"The game has {say.count('players', len(sizes), 'player')}, {listed(map(name, game['players']))}, with "
         f"{choices}, which makes {say.count('profiles', prod(sizes), 'profile')} (a profile is one strategy "
         f"for each player). Each payoff is a mean over {say('fewest episodes', min(played))}"
     )
@@ -68,50 +39,50 @@ def _game(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
     text += " episodes." if most == min(played) else f" to {say('most episodes', most)} episodes."
     yield say.sentence(text)
     if analysis["missing"]:
-        say = _Numbers()
+        say = Numbers()
         count = say.count("missing profiles", len(analysis["missing"]), "profile was", "profiles were")
         yield say.sentence(f"{count} never played, and nothing is assumed about the payoffs there.")
     constant = int(np.all(np.array(game["standard_error"], dtype=object) == 0, axis=0).sum())
     if constant:
-        say = _Numbers()
+        say = Numbers()
         count = say.count("constant profiles", constant, "profile")
         yield say.sentence(f"In {count} no payoff ever varied; these payoffs are taken as known for sure.")
 
 
 def _learned(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
-    learned, say = analysis["learned"], _Numbers()
+    learned, say = analysis["learned"], Numbers()
     rows = zip(analysis["game"]["players"], learned["payoffs"], learned["standard_error"], strict=True)
-    parts = [f"{_name(p)} gets {say(f'{p} payoff', u)} ± {say(f'{p} standard error', e)}" for p, u, e in rows]
+    parts = [f"{name(p)} gets {say(f'{p} payoff', u)} ± {say(f'{p} standard error', e)}" for p, u, e in rows]
     profile = _profile(analysis, learned["profile"])
-    yield say.sentence(f"In the learned profile, {profile}, {_listed(parts)} (± one standard error).")
+    yield say.sentence(f"In the learned profile, {profile}, {listed(parts)} (± one standard error).")
 
 
 def _regret(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
-    learned, say = analysis["learned"], _Numbers()
+    learned, say = analysis["learned"], Numbers()
     parts = [
         f"{say(f'{p} regret', own['mean'])} ({say(f'{p} regret low', own['low'])} to "
-        f"{say(f'{p} regret high', own['high'])}) for {_name(p)}"
+        f"{say(f'{p} regret high', own['high'])}) for {name(p)}"
         for p, own in learned["regret"].items()
     ]
     total = learned["nash_conv"]
     yield say.sentence(
         "A player's regret is what it could gain by switching alone to another strategy of this game. In the learned "
-        f"profile the regrets are {_listed(parts)}; their sum, the NashConv, is {say('nash_conv', total['mean'])} "
+        f"profile the regrets are {listed(parts)}; their sum, the NashConv, is {say('nash_conv', total['mean'])} "
         f"({say('nash_conv low', total['low'])} to {say('nash_conv high', total['high'])}). All these "
         f"intervals hold at once with {say.share('confidence', analysis['confidence'])} confidence."
     )
 
 
 def _verdict(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
-    learned, say = analysis["learned"], _Numbers()
+    learned, say = analysis["learned"], Numbers()
     gainers = {p: own for p, own in learned["regret"].items() if own["low"] > 0}
     unplayed = {p: names for p, names in learned["unplayed_switches"].items() if names}
     alone = "by any switch alone that was played" if unplayed else "by switching alone"
     epsilon = max(own["high"] for own in learned["regret"].values())
     if gainers:
         parts = [
-            f"{_name(p)} gains at least {say(f'{p} regret low', own['low'])} by switching alone (most, it seems, to "
-            f"{_quoted(own['best_response'])})"
+            f"{name(p)} gains at least {say(f'{p} regret low', own['low'])} by switching alone (most, it seems, to "
+            f"{quoted(own['best_response'])})"
             for p, own in gainers.items()
         ]
         text = f"The learned profile is not an equilibrium of this game: {'; and '.join(parts)}."
@@ -125,12 +96,12 @@ def _verdict(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
         text += "." if unplayed else " (the learned profile is an epsilon-equilibrium with that number as epsilon)."
     yield say.sentence(text)
     if unplayed:
-        parts = [f"{_name(p)} by switching to {_listed(map(_quoted, names), 'or')}" for p, names in unplayed.items()]
-        yield _Numbers().sentence(f"Unknown, because never played, is what would be gained by {_listed(parts, 'or')}.")
+        parts = [f"{name(p)} by switching to {listed(map(quoted, names), 'or')}" for p, names in unplayed.items()]
+        yield Numbers().sentence(f"Unknown, because never played, is what would be gained by {listed(parts, 'or')}.")
 
 
 def _equilibria(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
-    pure, mixed, say = analysis["pure"], analysis["mixed"], _Numbers()
+    pure, mixed, say = analysis["pure"], analysis["mixed"], Numbers()
     where = "The played profiles prove" if analysis["missing"] else "The game of mean payoffs has"
     text = (
         f"A Nash equilibrium is a profile in which no player gains by switching alone. {where} "
@@ -142,23 +113,23 @@ def _equilibria(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
         end["yes"] = "mixtures of those that share a strategy are equilibria too, and beyond these there are no others"
     yield say.sentence(f"{text}; {end[analysis['complete']]}.")
     if pure:
-        say, players = _Numbers(), analysis["game"]["players"]
+        say, players = Numbers(), analysis["game"]["players"]
         parts = []
         for k, profile in enumerate(pure[:SHOWN], start=1):
             own = [say(f"pure {k} {p} payoff", u) for p, u in zip(players, _payoffs(analysis, profile), strict=True)]
-            parts.append(f"{_profile(analysis, profile)}, paying {_listed(own)}")
+            parts.append(f"{_profile(analysis, profile)}, paying {listed(own)}")
         more = f"; and {say('further pure equilibria', len(pure) - SHOWN)} more" if len(pure) > SHOWN else ""
         yield say.sentence(f"In pure strategies: {'; '.join(parts)}{more}.")
     known = "is one" if analysis["learned"]["profile"] in pure else "is not one"
     if analysis["missing"] and analysis["learned"]["profile"] not in pure:
         known = "is not proved to be one"
-    yield _Numbers().sentence(f"The learned profile {known} of the pure equilibria of the mean payoffs.")
+    yield Numbers().sentence(f"The learned profile {known} of the pure equilibria of the mean payoffs.")
 
 
 def _noise(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
     bounds = [*analysis["pure_epsilon"], *(one["epsilon"] for one in analysis["mixed"])]
     if bounds:
-        say = _Numbers()
+        say = Numbers()
         yield say.sentence(
             "These are equilibria of estimated payoffs: in the true game no player gains more than "
             f"{say('largest epsilon', max(bounds))} by switching away from one of them, with "
@@ -167,7 +138,7 @@ def _noise(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
 
 
 def _welfare(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
-    best, say = analysis["social_optimum"], _Numbers()
+    best, say = analysis["social_optimum"], Numbers()
     among = "played profile" if analysis["missing"] else "profile"
     yield say.sentence(
         f"Welfare is the sum of the players' payoffs. It is largest, {say('optimum welfare', best['welfare'])}, at the "
@@ -180,10 +151,10 @@ def _prices(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
     welfare = [sum(_payoffs(analysis, p)) for p in analysis["pure"]] + [sum(m["payoffs"]) for m in analysis["mixed"]]
     if analysis["missing"]:
         text = "The price of anarchy (the optimum's welfare divided by the worst equilibrium's) is unknown"
-        yield _Numbers().sentence(f"{text} while profiles are missing.")
+        yield Numbers().sentence(f"{text} while profiles are missing.")
     if analysis["missing"] or not welfare:
         return
-    say, anarchy, stability = _Numbers(), analysis["price_of_anarchy"], analysis["price_of_stability"]
+    say, anarchy, stability = Numbers(), analysis["price_of_anarchy"], analysis["price_of_stability"]
     complete = analysis["complete"] == "yes"
     text = (
         f"Of these equilibria the worst has welfare {say('worst equilibrium welfare', min(welfare))} and the best "
@@ -208,10 +179,10 @@ def _prices(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
 
 
 def _graph(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
-    say, sinks = _Numbers(), analysis["sinks"]
+    say, sinks = Numbers(), analysis["sinks"]
     learned = next(node["id"] for node in analysis["response_graph"]["nodes"] if node["learned"])
     inside = any(learned in sink for sink in sinks)
-    sizes = _listed(say(f"sink size {size}", size) for size in sorted({len(sink) for sink in sinks}))
+    sizes = listed(say(f"sink size {size}", size) for size in sorted({len(sink) for sink in sinks}))
     noun = "profile" if max(map(len, sinks)) == 1 else "profiles"
     among = " that was played" if analysis["missing"] else ""
     where = "in a sink" if inside else "in none, so that best responses lead away from it"
@@ -239,17 +210,4 @@ def _payoffs(analysis: Mapping[str, Any], profile: Sequence[int]) -> list[float]
 def _profile(analysis: Mapping[str, Any], profile: Sequence[int]) -> str:
     game = analysis["game"]
     rows = zip(game["players"], game["strategies"], profile, strict=True)
-    return f"({', '.join(f'{_name(player)} {_quoted(own[s])}' for player, own, s in rows)})"
-
-
-def _name(text: str) -> str:
-    return text if text.isidentifier() else _quoted(text)
-
-
-def _quoted(text: str) -> str:
-    return f"“{text}”"
-
-
-def _listed(items: Any, word: str = "and") -> str:
-    parts = list(items)
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {word} {parts[-1]}"
+    return f"({', '.join(f'{name(player)} {quoted(own[s])}' for player, own, s in rows)})"

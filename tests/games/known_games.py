@@ -28,6 +28,17 @@ TWO_PLAYERS: dict[str, tuple[Any, Any, int]] = {
     # n x n coordination has one equilibrium on each support: 2^n - 1 (Quint & Shubik 1997).
     "coordination_3": (np.eye(3, dtype=int).tolist(), np.eye(3, dtype=int).tolist(), 7),
     "coordination_4": (np.eye(4, dtype=int).tolist(), np.eye(4, dtype=int).tolist(), 15),
+    # Hawk-dove with V = 2, C = 4 (Maynard Smith & Price 1973).
+    "hawk_dove": ([[-1, 2], [0, 1]], [[-1, 0], [2, 1]], 3),
+    # Rock-paper-scissors whose stone wins twice as much; the weights of play are 1/4, 1/2, 1/4 (zero-sum, by hand).
+    "weighted_rock_paper_scissors": ([[0, -1, 2], [1, 0, -1], [-2, 1, 0]], [[0, 1, -2], [-1, 0, 1], [2, -1, 0]], 1),
+    # Winkels 1979, "An algorithm to determine all equilibrium points of a bimatrix game": degenerate, 12 extreme
+    # equilibria (as Gambit's example file says, too).
+    "winkels": (
+        [[1, 3], [1, 3], [3, 1], [3, 1], ["5/2", "5/2"], ["5/2", "5/2"]],
+        [[1, 2], [0, -1], [-2, 2], [4, -1], [-1, 6], [6, -1]],
+        12,
+    ),
     # Everything is an equilibrium; the extreme ones are the pure profiles.
     "all_zero": ([[0] * 3] * 2, [[0] * 3] * 2, 6),
 }
@@ -59,6 +70,36 @@ def cheap_talk_stag_hunt() -> np.ndarray:
     return payoffs
 
 
+# Two-finger Morra: (fingers shown, fingers guessed) = (1, 1), (1, 2), (2, 1), (2, 2); who alone guesses the other's
+# fingers wins the sum. The second and third with 4/7 and 3/7 are optimal, the value 0 (Ferguson, "Game Theory", II.4).
+MORRA = np.array([[0, 2, -3, 0], [-2, 0, 0, 3], [3, 0, 0, -4], [0, -3, 4, 0]])
+
+
+def travelers_dilemma(low: int, high: int, bonus: int = 2) -> np.ndarray:
+    """Basu 1994: both claim between `low` and `high`, both get the lower claim, the lower claimant `bonus` from the
+    other. (low, low) is the only rationalizable profile."""
+    claims = np.arange(low, high + 1)
+    row = np.minimum.outer(claims, claims) + bonus * np.sign(claims[None, :] - claims[:, None])
+    return np.stack([row, row.T])
+
+
+def public_goods(players: int, factor: int = 2) -> np.ndarray:
+    """Each keeps 1 or gives it (strategy 0); gifts are multiplied by `factor` and shared by all. For factor < players
+    keeping is dominant, and giving best for all (Ledyard 1995)."""
+    payoffs = np.empty((players,) + (2,) * players, dtype=object)
+    for profile in np.ndindex(*(2,) * players):
+        gifts = profile.count(0)
+        for player in range(players):
+            payoffs[(player, *profile)] = Fraction(factor * gifts, players) + profile[player]
+    return payoffs
+
+
+def pigou() -> np.ndarray:
+    """Two drivers, a slow road with delay 2 and a narrow one whose delay is the number on it: taking the narrow one is
+    weakly dominant. The worst equilibrium costs 4, the optimum 3 (Roughgarden 2005, "Selfish Routing", discretized)."""
+    return np.array([[[-2, -1], [-2, -2]], [[-2, -2], [-1, -2]]])
+
+
 def volunteers_dilemma(players: int, benefit: float = 2.0, cost: float = 1.0) -> np.ndarray:
     """Diekmann 1985: all get `benefit` if anyone volunteers (strategy 0), and volunteers pay `cost`."""
     payoffs = np.zeros((players,) + (2,) * players)
@@ -76,6 +117,16 @@ def mckelvey_mclennan() -> np.ndarray:
     payoffs[:, 0, 1, 1] = 3, 4, 6
     payoffs[:, 1, 0, 1] = 3, 4, 6
     return payoffs
+
+
+# Gambit's example 3x3x3.nfg, "with five equilibria (two pure)": thousandths, the first player's strategy fastest.
+_GAMBIT_3X3X3 = """
+1131 1210 2426  1358 2234 2238  1655 1347 2747  1576 5634 5675  1478 2544 1973  1436 4864 5267  1735 4043 7247
+3830 1335 1734  1428 1521 4248  2429 2326 2422  5255 5334 2643  2243 3518 3062  2455 6523 4225  7486 4483 5764
+7566 4655 7076  4943 7362 4382  4434 4271 4120  4533 5231 5458  3222 3024 1223  2873 4452 4549  4564 4326 1762
+5277 4837 5645  4995 5754 4383  4423 1759 2705  4642 1897 4042  4976 7324 7723  4486 4882 2537
+"""
+GAMBIT_3X3X3 = np.array([int(w) for w in _GAMBIT_3X3X3.split()]).reshape(3, 3, 3, 3).transpose(3, 2, 1, 0)
 
 
 def solve(rows: list[list[Fraction]], right: list[Fraction]) -> list[Fraction] | None:

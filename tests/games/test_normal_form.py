@@ -46,7 +46,7 @@ def test_names_are_made_up_or_kept() -> None:
         ([[[1, math.inf]], [[1, 1.0]]], "NaN or infinite"),
         ([[["one", 2]], [[1, 1]]], "'one' is no number"),
         ([[["1/0", 2]], [[1, 1]]], "'1/0' is no number"),
-        (np.zeros((1, MAX_PROFILES + 1)), "more than 1000000"),
+        (np.zeros((1, MAX_PROFILES + 1)), "at most 1000000"),
         (3, "one tensor per player"),
     ],
 )

@@ -102,7 +102,7 @@ def test_three_players() -> None:
     names = {f"player_{i}": ("help", "wait") for i in range(3)}
     game = EmpiricalGame.from_samples(names, played(payoffs, episodes=4, noise=0.0))
     found = analyze(game, ("help", "wait", "wait"), rng=np.random.default_rng(0))
-    assert (len(found["pure"]), len(found["mixed"]), found["complete"]) == (3, 4, "unknown")
+    assert (len(found["pure"]), len(found["mixed"]), found["complete"]) == (3, 4, "yes")
     assert found["learned"]["nash_conv"]["high"] == 0
 
 

@@ -9,7 +9,8 @@ import pytest
 from known_games import volunteers_dilemma
 
 from marl.games import EmpiricalGame, analyze
-from marl.games.words import number, sentences
+from marl.games.phrases import number
+from marl.games.words import sentences
 
 QUOTED = re.compile("“[^”]*”")
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(%?)(?!\w)")
@@ -44,6 +45,7 @@ CASES = {
     "mixed signs": make(SIGNS, ["silent", "talks"], (1, 1), 0.3),
     "all equal": make(np.zeros((2, 3, 3)), ["a", "b", "c"], (2, 2), 0.0),
     "one missing": make(STAG, ["trained", "hare 2"], (0, 0), 0.5, drop=(1, 0)),
+    "a continuum": make(np.ones((3, 2, 2, 2)), ["trained", "hare 2"], (0, 0, 0), 0.0),
     "three players": make(volunteers_dilemma(3), ["help", "wait"], (0, 1, 1), 0.1),
 }
 every_case = pytest.mark.parametrize("case", sorted(CASES))
@@ -163,8 +165,9 @@ def test_what_is_unknown_is_said() -> None:
     assert "is not proved to be one of the pure equilibria" in told("one missing")
     assert "is unknown while profiles are missing" in told("one missing")
     assert "whether there are others is unknown" in told("one missing")
-    assert "whether there are others is unknown" in told("three players")
-    assert "is at least" in told("three players")
+    assert "there are no others" in told("three players")
+    assert "whether there are others is unknown" in told("a continuum")
+    assert "is at least" in told("a continuum")
     assert "there are no others" in told("at an equilibrium")
 
 

@@ -1,0 +1,266 @@
+"""The solution concepts that `solve` knows: for each the fields of its record, and the function that computes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from marl.errors import SolverError
+from marl.games.components import equilibrium_components
+from marl.games.correlated import CorrelatedEquilibrium, Objective, correlated_equilibrium
+from marl.games.dominance import Elimination, iterated_elimination
+from marl.games.equilibrium import Equilibrium, EquilibriumSet
+from marl.games.evolutionary_stability import evolutionarily_stable, is_symmetric
+from marl.games.lemke_howson import lemke_howson
+from marl.games.limits import Deadline
+from marl.games.mixed import mixed_equilibria
+from marl.games.normal_form import NormalFormGame, Number
+from marl.games.pure import pure_equilibria, pure_equilibrium
+from marl.games.selection import payoff_dominant, risk_comparisons
+from marl.games.sinks import better_response_sinks
+from marl.games.welfare import pareto_set, price_of_anarchy, price_of_stability, social_optimum
+from marl.games.zero_sum import is_constant_sum, security_level
+
+EXACT_LIMIT = 100_000
+"""Up to this many payoffs a floating game is made rational, so that its numbers are exact, too."""
+
+AGREEMENT = 1e-6
+MAX_ENTROPY_PROFILES = 2_000
+
+
+class Solving:
+    """A game on its way through the concepts: what several of them need is computed once."""
+
+    def __init__(self, game: NormalFormGame, deadline: Deadline, failed: tuple[str, ...] = ()) -> None:
+        self.game = game.rational() if game.payoffs.size <= EXACT_LIMIT else game
+        self._deadline, self._failed = deadline, failed
+
+    @property
+    def share(self) -> float:
+        """Seconds for the next step: half of what is left."""
+        return self._deadline.left / 2
+
+    @cached_property
+    def equilibria(self) -> EquilibriumSet:
+        """All equilibria that can be found in the time; SolverError where that was tried before in vain."""
+        if "mixed" in self._failed:
+            raise SolverError("the equilibria that this needs could not be computed")
+        return mixed_equilibria(self.game, time_limit=self.share)
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """Fields of the record, and the function that gives them."""
+
+    fields: tuple[str, ...]
+    compute: Callable[[Solving], dict[str, Any]]
+
+
+def game_fields(game: NormalFormGame) -> dict[str, Any]:
+    """The game's names and size."""
+    return {
+        "players": list(game.players),
+        "strategies": [list(own) for own in game.strategies],
+        "exact": game.exact,
+    }
+
+
+def plain(value: Number | None) -> int | float | None:
+    """A JSON number: whole ones as int, fractions as the nearest float."""
+    if value is None:
+        return None
+    if isinstance(value, int | Fraction):
+        return int(value) if value == int(value) else float(value)
+    return float(value)
+
+
+def _held(value: Number) -> str | float:
+    """A number without loss: Fractions as text ("9/4"), floats as they are."""
+    return str(value) if isinstance(value, int | Fraction) else float(value)
+
+
+def _pure(solving: Solving) -> dict[str, Any]:
+    return {"pure": [list(profile) for profile in pure_equilibria(solving.game)]}
+
+
+def _welfare(solving: Solving) -> dict[str, Any]:
+    profile, _ = social_optimum(solving.game)
+    welfare = sum(pure_equilibrium(solving.game, profile).payoffs)
+    efficient = [list(one) for one in pareto_set(solving.game)]
+    return {"max_welfare": plain(welfare), "social_optimum": list(profile), "pareto": efficient}
+
+
+def _regret(solving: Solving) -> dict[str, Any]:
+    uniform = [[Fraction(1, k) if solving.game.exact else 1 / k] * k for k in solving.game.shape]
+    regrets = solving.game.regret(uniform)
+    return {"uniform_regret": [plain(value) for value in regrets], "nash_conv": plain(sum(regrets))}
+
+
+def _dominance(solving: Solving) -> dict[str, Any]:
+    strict = iterated_elimination(solving.game, time_limit=solving.share)
+    weak = iterated_elimination(solving.game, strict=False, time_limit=solving.share)
+    return {
+        "dominance": {"strict": _elimination(strict), "weak": _elimination(weak)},
+        "rationalizable": [list(own) for own in strict.remaining],
+    }
+
+
+def _elimination(found: Elimination) -> dict[str, Any]:
+    rounds = [
+        [{"player": one.player, "strategy": one.strategy, "by": [_held(w) for w in one.by]} for one in dropped]
+        for dropped in found.rounds
+    ]
+    return {"rounds": rounds, "remaining": [list(own) for own in found.remaining], "exact": found.exact}
+
+
+def _security(solving: Solving) -> dict[str, Any]:
+    levels = [security_level(solving.game, p, time_limit=solving.share) for p in range(len(solving.game.shape))]
+    return {
+        "security_levels": [plain(level.value) for level in levels],
+        "zero_sum_value": plain(levels[0].value) if is_constant_sum(solving.game) else None,
+    }
+
+
+def _mixed(solving: Solving) -> dict[str, Any]:
+    found = solving.equilibria
+    fields = {
+        "mixed": [_equilibrium(one) for one in found.equilibria],
+        "complete": found.complete,
+        "completeness": found.reason,
+        "degenerate": found.degenerate,
+        "components": None,
+        "agreement": _agreement(solving, found),
+    }
+    if len(solving.game.shape) == 2 and found.complete == "yes":
+        components = equilibrium_components(found.equilibria, time_limit=solving.share)
+        fields["components"] = [
+            {"equilibria": list(one.equilibria), "maximal_nash_subsets": [list(s.equilibria) for s in one.subsets]}
+            for one in components
+        ]
+    return fields
+
+
+def _equilibrium(one: Equilibrium) -> dict[str, Any]:
+    return {
+        "profile": [[_held(p) for p in own] for own in one.profile],
+        "payoffs": [_held(payoff) for payoff in one.payoffs],
+        "regret": _held(one.regret),
+        "exact": one.exact,
+        "method": one.method,
+    }
+
+
+def _agreement(solving: Solving, found: EquilibriumSet) -> list[dict[str, Any]]:
+    """Where a second method can be asked, whether its answers are among the first one's."""
+    pure = {one.pure for one in found.equilibria if one.pure is not None}
+    checks = [_check("pure equilibria", "comparison of payoffs", pure == set(pure_equilibria(solving.game)), found)]
+    if len(solving.game.shape) == 2 and found.complete == "yes":
+        known = [_point(one) for one in found.equilibria]
+        ends = [lemke_howson(solving.game, label, max_pivots=1000) for label in range(sum(solving.game.shape))]
+        points = [_point(one) for one in ends if one is not None]
+        agree = all(min(np.abs(point - other).max() for other in known) < AGREEMENT for point in points)
+        if points:
+            checks.append(_check(f"{len(points)} path ends", "Lemke-Howson", agree, found))
+    return checks
+
+
+def _check(question: str, second: str, agree: bool, found: EquilibriumSet) -> dict[str, Any]:
+    methods = sorted({one.method for one in found.equilibria})
+    return {"question": question, "methods": [*methods, second], "agree": agree}
+
+
+def _point(one: Equilibrium) -> np.ndarray:
+    return np.array([float(p) for own in one.profile for p in own])
+
+
+def _prices(solving: Solving) -> dict[str, Any]:
+    profile, _ = social_optimum(solving.game)
+    optimum = sum(pure_equilibrium(solving.game, profile).payoffs)
+    equilibria = solving.equilibria.equilibria
+    welfare = [sum(one.payoffs) for one in equilibria]
+    return {
+        "price_of_anarchy": plain(price_of_anarchy(optimum, equilibria)),
+        "price_of_stability": plain(price_of_stability(optimum, equilibria)),
+        "equilibrium_welfare": {"min": plain(min(welfare)), "max": plain(max(welfare))} if welfare else None,
+        "prices_are": "exact" if solving.equilibria.complete == "yes" else "bounds",
+    }
+
+
+def _stable(solving: Solving) -> dict[str, Any]:
+    if not is_symmetric(solving.game):
+        raise SolverError("undefined: the game is not a symmetric two-player game")
+    if solving.equilibria.complete != "yes":
+        raise SolverError("unknown: the equilibria are not all known")
+    stable = evolutionarily_stable(solving.game, solving.equilibria.equilibria, time_limit=solving.share)
+    return {"ess": [[_held(p) for p in one.profile[0]] for one in stable]}
+
+
+def _selection(solving: Solving) -> dict[str, Any]:
+    best = payoff_dominant(solving.equilibria.equilibria)
+    fields: dict[str, Any] = {"payoff_dominant": None if best is None else _equilibrium(best), "risk_dominance": None}
+    if len(solving.game.shape) == 2:
+        fields["risk_dominance"] = [
+            {
+                "pair": [list(one.first), list(one.second)],
+                "products": [plain(value) for value in one.products],
+                "dominant": None if one.dominant is None else list(one.dominant),
+            }
+            for one in risk_comparisons(solving.game)
+        ]
+    return fields
+
+
+def _sinks(solving: Solving) -> dict[str, Any]:
+    sinks = better_response_sinks(solving.game)
+    return {"better_response_sinks": [[list(profile) for profile in members] for members in sinks]}
+
+
+def _correlated(solving: Solving, coarse: bool) -> dict[str, Any]:
+    objectives: list[Objective] = ["max_welfare", "min_welfare", "fairest"]
+    if int(np.prod(solving.game.shape)) <= MAX_ENTROPY_PROFILES:
+        objectives.append("max_entropy")
+    found = {
+        objective: correlated_equilibrium(solving.game, objective, coarse=coarse, time_limit=solving.share)
+        for objective in objectives
+    }
+    name = "coarse_correlated" if coarse else "correlated"
+    return {
+        name: {
+            "max_welfare": plain(found["max_welfare"].welfare),
+            "min_welfare": plain(found["min_welfare"].welfare),
+            **{f"{objective}_equilibrium": _distribution(one) for objective, one in found.items()},
+        }
+    }
+
+
+def _distribution(one: CorrelatedEquilibrium) -> dict[str, Any]:
+    played = [tuple(int(s) for s in profile) for profile in np.argwhere(one.distribution > 0)]
+    return {
+        "played": [{"profile": list(profile), "probability": _held(one.distribution[profile])} for profile in played],
+        "payoffs": [_held(payoff) for payoff in one.payoffs],
+        "regret": _held(one.regret),
+        "exact": one.exact,
+        "method": one.method,
+    }
+
+
+CONCEPTS = {
+    "pure": Concept(("pure",), _pure),
+    "welfare": Concept(("max_welfare", "social_optimum", "pareto"), _welfare),
+    "regret": Concept(("uniform_regret", "nash_conv"), _regret),
+    "sinks": Concept(("better_response_sinks",), _sinks),
+    "mixed": Concept(("mixed", "complete", "completeness", "degenerate", "components", "agreement"), _mixed),
+    "prices": Concept(("price_of_anarchy", "price_of_stability", "equilibrium_welfare", "prices_are"), _prices),
+    "ess": Concept(("ess",), _stable),
+    "selection": Concept(("payoff_dominant", "risk_dominance"), _selection),
+    "correlated": Concept(("correlated",), lambda solving: _correlated(solving, False)),
+    "coarse_correlated": Concept(("coarse_correlated",), lambda solving: _correlated(solving, True)),
+    "dominance": Concept(("dominance", "rationalizable"), _dominance),
+    "security": Concept(("security_levels", "zero_sum_value"), _security),
+}
+"""Every concept by name, in the order in which they are computed: quick ones first."""

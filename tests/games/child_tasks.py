@@ -1,0 +1,50 @@
+"""What child processes are asked to do in tests: functions that a fresh process can import."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from marl.errors import SolverError
+from marl.games.concepts import CONCEPTS, Solving
+from marl.games.limits import Deadline
+from marl.games.normal_form import NormalFormGame
+
+Send = Callable[[Any], None]
+
+
+def count_up(send: Send, until: int) -> None:
+    for number in range(until):
+        send(number)
+
+
+def hang(send: Send) -> None:
+    send("started")
+    time.sleep(3600)
+
+
+def swallow(send: Send, megabytes: int) -> None:
+    send(np.ones(megabytes * 2**17).sum())
+
+
+def give_up(send: Send) -> None:
+    raise SolverError("no such game")
+
+
+def forget(send: Send) -> None:
+    os._exit(3)
+
+
+def stubborn(
+    send: Send, game: NormalFormGame, pending: tuple[str, ...], failed: tuple[str, ...], seconds: float
+) -> None:
+    """The work of `solve`, but for the concept "mixed", which takes for ever."""
+    solving = Solving(game, Deadline(seconds), failed)
+    for name in pending:
+        if name == "mixed":
+            time.sleep(3600)
+        send(("fields", CONCEPTS[name].compute(solving)))

@@ -1,0 +1,27 @@
+from pathlib import Path
+
+import pytest
+
+from marl.errors import SolverError
+from marl.games.files import WRITERS, read_game, write_game
+from marl.games.normal_form import NormalFormGame
+
+
+@pytest.mark.parametrize("ending", sorted(WRITERS))
+def test_the_ending_tells_the_format(ending: str, tmp_path: Path) -> None:
+    game = NormalFormGame([[["9/4", 0], [1, 2]], [[0, 1], ["1/3", 2]]], ["a", "b"], [["u", "v"], ["l", "r"]])
+    again = read_game(write_game(game, tmp_path / f"game{ending}"))
+    assert (again.payoffs == game.payoffs).all()
+    assert (again.players, again.strategies) == (game.players, game.strategies)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(SolverError, match="cannot be read"):
+        read_game(tmp_path / "none.nfg")
+    with pytest.raises(SolverError, match=r"unknown ending '.txt'; games are read from .json, .nfg, .csv"):
+        read_game(tmp_path / "game.txt")
+    with pytest.raises(SolverError, match="are written to"):
+        write_game(NormalFormGame([[1]]), tmp_path / "game.txt")
+    (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SolverError, match="cannot be read as text"):
+        read_game(tmp_path / "bytes.json")
