@@ -156,6 +156,8 @@ def count_profiles(players: int, strategies: int) -> np.ndarray:
 
 def _members(players: int, strategies: int) -> np.ndarray:
     """The same profiles as each player's strategy, sorted: int [profiles, players]."""
+    if players == 2:
+        return np.stack(np.triu_indices(strategies), axis=1)[::-1]
     rows = list(itertools.combinations_with_replacement(range(strategies), players))
     return np.array(rows[::-1], dtype=int).reshape(len(rows), players)
 
