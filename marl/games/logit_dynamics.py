@@ -51,7 +51,7 @@ def logit_path(
     path[0] = profile
     for step in range(1, steps + 1):
         player = int(rng.integers(len(profile)))
-        row = payoffs[(player, *profile[:player], slice(None), *profile[player + 1 :])]
+        row = np.moveaxis(payoffs[player], player, -1)[(*profile[:player], *profile[player + 1 :])]
         profile[player] = int(rng.choice(len(row), p=softmax(rationality * row)))
         path[step] = profile
     return path

@@ -13,10 +13,10 @@ def game(name: str) -> NormalFormGame:
 
 def test_matching_pennies_by_hand() -> None:
     """The row player wants to match. Ties go to heads."""
-    path = fictitious_play(game("matching_pennies"), 6)
+    path = fictitious_play(game("matching_pennies"), 7)
     rows, columns = (np.diff(own * path.times[:, None], axis=0, prepend=0).argmax(axis=1) for own in path.states)
-    assert rows.tolist() == [0, 0, 0, 1, 1, 1]
-    assert columns.tolist() == [0, 1, 1, 1, 1, 0]
+    assert rows.tolist() == [0, 0, 0, 1, 1, 1, 1]
+    assert columns.tolist() == [0, 1, 1, 1, 1, 1, 0]
 
 
 @pytest.mark.parametrize("name", ["matching_pennies", "rock_paper_scissors"])
