@@ -17,6 +17,9 @@ from marl.errors import SolverError
 from marl.games.normal_form import NormalFormGame
 from marl.games.quantal_response import QuantalBranch, quantal_branch
 
+FLAT = 1e-6
+"""Log-likelihoods this near to each other are equal."""
+
 
 @dataclass(frozen=True, slots=True)
 class QuantalFit:
@@ -24,7 +27,7 @@ class QuantalFit:
 
     `high` is infinite where even the most rational play that was tried is not rejected. `log_likelihood` leaves the
     multinomial coefficients out; `saturated` is that of the observed frequencies themselves, the most that any model
-    can reach. `bounded` is False where the likelihood still rose at the end of the branch.
+    can reach. `bounded` is False where nothing is more likely than the end of the branch; `rationality` is then there.
     """
 
     rationality: float
@@ -46,7 +49,7 @@ def fit_rationality(
 ) -> QuantalFit:
     """The rationality that explains best how often each player chose each strategy.
 
-    `counts` holds for each player [strategies of the player]. All decisions are taken as independent. Raises SolverError
+    `counts` holds for each player [strategies of the player]. All decisions are taken as independent. SolverError
     where counts do not fit the game, are negative or all zero, and unless 0 < confidence < 1.
     """
     observed = _checked(game, counts)
@@ -64,6 +67,8 @@ def fit_rationality(
     found = minimize_scalar(lambda t: -likelihood(t), bounds=around, method="bounded", options={"xatol": 1e-8})
     best = float(found.x) if -found.fun > grid[top] else float(top)
     peak = max(float(-found.fun), float(grid[top]))
+    bounded = grid[end] < peak - FLAT
+    best = best if bounded else float(end)
     floor = peak - chi2.ppf(confidence, 1) / 2
     lower = _crossing(likelihood, grid, best, floor, range(int(np.floor(best)), -1, -1))
     upper = _crossing(likelihood, grid, best, floor, range(int(np.ceil(best)), end + 1))
@@ -75,7 +80,7 @@ def fit_rationality(
         profile=_profile(branch, best),
         log_likelihood=peak,
         saturated=sum(float(n[n > 0] @ np.log(n[n > 0] / n.sum())) for n in observed if n.sum()),
-        bounded=best < end - 0.5,
+        bounded=bool(bounded),
     )
 
 

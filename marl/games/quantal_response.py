@@ -146,7 +146,7 @@ def quantal_branch(
             continue
         direction, point = (found - point) / np.linalg.norm(found - point), found
         curve.append(point)
-        step = min(1.5 * step, LONGEST_STEP * (1 + np.linalg.norm(point)))
+        step = min(1.5 * step, LONGEST_STEP * (1 + float(np.linalg.norm(point))))
     complete = point[-1] >= goal
     if complete:
         share = (goal - curve[-2][-1]) / (curve[-1][-1] - curve[-2][-1])

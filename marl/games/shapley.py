@@ -29,8 +29,10 @@ MAX_EXACT = 16
 
 @dataclass(frozen=True, slots=True)
 class ShapleyValue:
-    """`values` [players], which sum to the worth of all together. Where sampled, `low` and `high` [players] hold for all
-    players at once with `confidence` and `orders` says how many orders were drawn; where exact they equal `values`.
+    """`values` [players], which sum to the worth of all together.
+
+    Where sampled, `low` and `high` [players] hold for all players at once with `confidence`, and `orders` says how many
+    orders were drawn; where exact they equal `values`.
     """
 
     values: tuple[Number, ...]
@@ -68,7 +70,8 @@ def sampled_shapley_value(
 ) -> ShapleyValue:
     """The value estimated from random orders, each drawn together with its reverse.
 
-    t-intervals over such pairs, Bonferroni-adjusted to hold for all players at once. Raises SolverError for fewer than
+    t-intervals over such pairs, Bonferroni-adjusted to hold for all players at once; a player who matters in a few
+    orders in a hundred needs some hundreds of them. Raises SolverError for fewer than
     four or an odd number of orders, and where the empty coalition is worth anything.
     """
     if orders < 4 or orders % 2 or players < 1 or not 0 < confidence < 1:
@@ -91,8 +94,9 @@ def sampled_shapley_value(
 
 
 def coalition_worth(game: NormalFormGame) -> Worth:
-    """The worth of coalitions in a normal-form game: the joint payoff that one can secure, playing mixed joint strategies
-    against all others joined against it. One linear program per coalition, as floats.
+    """The worth of coalitions in a normal-form game: the joint payoff that they can secure, as floats.
+
+    They play a mixed joint strategy against all others joined against them: one linear program per coalition.
     """
     payoffs, everyone = float_payoffs(game), range(len(game.shape))
 

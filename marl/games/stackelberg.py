@@ -1,7 +1,7 @@
 """Stackelberg commitment: what a leader gains by committing to a mixed strategy that the follower sees.
 
 Sources: Conitzer & Sandholm 2006, "Computing the optimal strategy to commit to" (one linear program per reply); von
-Stengel & Zamir 2010, "Leadership games with convex strategy sets" (replies that hurt the leader among equally good ones).
+Stengel & Zamir 2010, "Leadership games with convex strategy sets" (where equally good replies hurt the leader).
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def test_nash_divides_money_by_utility() -> None:
 
 
 def test_the_two_solutions_differ_where_the_frontier_is_cut() -> None:
-    """Hull of (0,0), (0,1), (1,1), (2,0): the product x (2 - x) peaks at the corner; equal shares of (2, 1) at x = 4/3."""
+    """Hull of (0,0), (0,1), (1,1), (2,0): the product x (2 - x) peaks at the corner; shares of (2, 1) meet at 4/3."""
     trapeze = NormalFormGame([[[0, 0, 1, 2]], [[0, 1, 1, 0]]])
     np.testing.assert_allclose(nash_bargaining(trapeze, [0, 0]).payoffs, [1, 1], atol=1e-6)
     np.testing.assert_allclose(kalai_smorodinsky(trapeze, [0, 0]).payoffs, [4 / 3, 2 / 3], atol=1e-8)
