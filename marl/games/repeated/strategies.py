@@ -167,7 +167,7 @@ def _most_likely(
     """The parameters, the error first, that make the counts most likely, from the best of several starts."""
 
     def loss(x: np.ndarray) -> float:
-        p = MemoryOne(after(x)).noisy(x[0]).after
+        p = MemoryOne(after(x.tolist())).noisy(float(x[0])).after
         return -log_likelihood(counts, np.clip(p, 1e-9, 1 - 1e-9)) / counts.after.sum()
 
     solved = [minimize(loss, start, bounds=bounds, method="L-BFGS-B") for start in starts]
