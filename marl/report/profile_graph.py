@@ -134,7 +134,7 @@ def _box(node: Mapping[str, Any], place: Place) -> Markup:
     if node["equilibrium"]:
         inner = {"x": left + 2.5, "y": top + 2.5, "width": BOX_X - 5, "height": BOX_Y - 5}
         parts.append(element("rect", class_="inner", rx=3.0, **inner))
-    parts.append(element("text", _cut(_name(node)), x=x, y=y - 3))
+    parts.append(element("text", _label(node), x=x, y=y - 3))
     parts.append(element("text", _cut(payoffs), x=x, y=y + 10))
     kind = ["node", *(["equilibrium"] if node["equilibrium"] else []), *(["sink"] if sink >= 0 else [])]
     return element("g", *parts, class_=" ".join(kind))
@@ -142,6 +142,12 @@ def _box(node: Mapping[str, Any], place: Place) -> Markup:
 
 def _name(node: Mapping[str, Any]) -> str:
     return ", ".join(str(one) for one in node.get("names", node["profile"]))
+
+
+def _label(node: Mapping[str, Any]) -> str:
+    """Names where they fit, else strategy numbers, which tell profiles apart where cut names would not."""
+    name = _name(node)
+    return name if len(name) <= LONGEST else _cut("(" + ", ".join(str(s) for s in node["profile"]) + ")")
 
 
 def _cut(text: str) -> str:
