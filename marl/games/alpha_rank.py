@@ -17,12 +17,14 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from marl.errors import SolverError
+from marl.games.moran import log_fixation_probability
 from marl.games.normal_form import NormalFormGame
 from marl.games.stationary import eliminate_logs, eliminate_orders, solve_directly
 from marl.games.symmetric import SymmetricGame
 
 MAX_STATES = 20_000
 Downhill = Literal["payoff", "equal"]
+Selection = Literal["local", "population"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,12 @@ class _Chain:
 
 
 def alpha_rank(
-    game: NormalFormGame | SymmetricGame, alpha: float = 100.0, population: int = 50, *, downhill: Downhill = "payoff"
+    game: NormalFormGame | SymmetricGame,
+    alpha: float = 100.0,
+    population: int = 50,
+    *,
+    selection: Selection = "local",
+    downhill: Downhill = "payoff",
 ) -> AlphaRank:
     """Alpha-rank of a game: one population for a two-player SymmetricGame, one per player for a NormalFormGame.
 
@@ -67,21 +74,27 @@ def alpha_rank(
     ways between them say. `downhill` matters in that limit only: "payoff" is the limit of the model above (a step down
     by d has probability e^(-alpha (m - 1) d)); "equal" makes all steps down equally improbable, whatever they cost, and
     ties 1/2 (the noise model of Rowland et al. 2019, "Multiagent evaluation under incomplete information", as its noise
-    goes to 0). Selection is local, as in the source: a mutant is compared with the resident that it meets.
-    Raises SolverError for alpha < 0, a population below 2, and more than MAX_STATES states.
+    goes to 0). `selection`: "local" compares a mutant with the resident that it meets; "population", for one population
+    and finite alpha, compares mean payoffs in the population as it is, as the Moran process does.
+    Raises SolverError for alpha < 0, a population below 2, more than MAX_STATES states, and where "population" does not
+    apply.
     """
     if not alpha >= 0 or population < 2:
         raise SolverError(f"alpha {alpha} must be >= 0 and population {population} >= 2")
     shape = (len(game.strategies),) if isinstance(game, SymmetricGame) else game.shape
     if math.prod(shape) > MAX_STATES:
         raise SolverError(f"{math.prod(shape)} states are more than {MAX_STATES}; drop strategies")
+    if selection == "population" and (math.isinf(alpha) or not isinstance(game, SymmetricGame)):
+        raise SolverError('selection "population" needs one population (a SymmetricGame) and a finite alpha')
     chain = _one_population(game) if isinstance(game, SymmetricGame) else _many_populations(game)
     if not len(chain.gain):
         masses, method = np.ones(1), "direct solve"
     elif math.isinf(alpha):
         masses, method = _limit(chain, population, downhill, _resolution(game)), "exact limit"
+    elif selection == "population" and isinstance(game, SymmetricGame):
+        masses, method = _finite(chain, _population_wide(game, chain, alpha, population))
     else:
-        masses, method = _finite(chain, alpha, population)
+        masses, method = _finite(chain, log_fixation(alpha * chain.gain, population))
     return AlphaRank(masses.reshape(shape), float(alpha), population, len(shape), method)
 
 
@@ -117,8 +130,13 @@ def _resolution(game: NormalFormGame | SymmetricGame) -> float:
     return 1e-12 * float(np.abs(game.payoffs).max())
 
 
-def _finite(chain: _Chain, alpha: float, population: int) -> tuple[np.ndarray, str]:
-    logs = log_fixation(alpha * chain.gain, population) - math.log(chain.mutations)
+def _population_wide(game: SymmetricGame, chain: _Chain, alpha: float, population: int) -> np.ndarray:
+    pairs = zip(chain.target.tolist(), chain.source.tolist(), strict=True)
+    return np.array([log_fixation_probability(game, *pair, population, alpha, "fermi") for pair in pairs])
+
+
+def _finite(chain: _Chain, log_rho: np.ndarray) -> tuple[np.ndarray, str]:
+    logs = log_rho - math.log(chain.mutations)
     masses = solve_directly(_matrix(chain, np.exp(logs)))
     if masses is not None:
         return masses, "direct solve"

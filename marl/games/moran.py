@@ -66,9 +66,16 @@ def fixation_probability(
     1 / (1 + sum over k of the product of backward ratios up to k), by logarithms, so that nothing overflows. Without
     selection it is 1 / population. Errors as in `meeting_payoffs` and `log_backward_ratio`.
     """
+    return float(np.exp(log_fixation_probability(game, mutant, resident, population, intensity, process)))
+
+
+def log_fixation_probability(
+    game: SymmetricGame, mutant: int, resident: int, population: int, intensity: float, process: Process
+) -> float:
+    """The natural logarithm of `fixation_probability`, which may be too small for a float."""
     own, theirs = meeting_payoffs(game, mutant, resident, population)
     steps = np.cumsum(log_backward_ratio(own, theirs, intensity, process))
-    return float(np.exp(-np.logaddexp(0.0, np.logaddexp.reduce(steps))))
+    return -float(np.logaddexp(0.0, np.logaddexp.reduce(steps)))
 
 
 def fixed_fitness(fitness: float, population: int) -> float:

@@ -62,6 +62,12 @@ class SymmetricGame:
         if table.ndim != 2 or table.shape[0] != table.shape[1]:
             raise SolverError(f"a symmetric game needs a square matrix; given shape {table.shape}")
         names = [f"strategy_{s}" for s in range(len(table))] if strategies is None else strategies
+        if table.dtype.kind == "f":  # without a way through two whole tensors
+            listed = _members(2, len(table))
+            payoffs = np.zeros((len(listed), len(table)))
+            for own, met in (listed.T, listed.T[::-1]):
+                payoffs[np.arange(len(listed)), own] = table[own, met]
+            return cls(2, names, payoffs)
         return cls.from_normal_form(NormalFormGame(np.stack([table, table.T]), None, [names, names]))
 
     @classmethod

@@ -142,6 +142,13 @@ def test_many_profiles_are_solved_sparsely(monkeypatch: pytest.MonkeyPatch) -> N
     assert sparsely.method == "direct solve"
 
 
+def test_population_wide_selection_gives_the_published_masses() -> None:
+    """Han, Pereira, Santos & Lenaerts 2013, "Good agreements make good friends", as in open_spiel's own test."""
+    payoffs = [[0.875, 0.75, 0, 2.75, 0.75], [1, 1, -1, -1, -1], [0, 2, 0, 0, 0], [-2, 2, 0, 0, 0], [1, 2, 0, 0, 0]]
+    found = alpha_rank(SymmetricGame.from_matrix(np.array(payoffs)), 0.1, 20, selection="population")
+    np.testing.assert_allclose(found.masses, [0.40966787, 0.07959841, 0.20506998, 0.08505983, 0.2206039], atol=1e-4)
+
+
 def test_a_single_state_has_all_the_mass() -> None:
     assert alpha_rank(NormalFormGame([[[1]], [[2]]])).masses.tolist() == [[1]]
     assert alpha_rank(SymmetricGame.from_matrix(np.ones((1, 1))), math.inf).masses.tolist() == [1]
@@ -155,6 +162,8 @@ def test_what_does_not_fit_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         alpha_rank(game, population=1)
     with pytest.raises(SolverError, match="two players"):
         alpha_rank(SymmetricGame(3, ["a"], np.zeros((1, 1))))
+    with pytest.raises(SolverError, match="one population"):
+        alpha_rank(game, math.inf, selection="population")
     monkeypatch.setattr(module, "MAX_STATES", 2)
     with pytest.raises(SolverError, match="drop strategies"):
         alpha_rank(game)
