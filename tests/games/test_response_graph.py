@@ -52,6 +52,22 @@ def test_edges_are_best_responses_and_nodes_without_edges_are_equilibria(shape: 
         assert settled == pure_equilibria(game)
 
 
+@pytest.mark.parametrize("shape", [(3, 3), (2, 3, 2)])
+def test_better_responses_are_all_gainful_switches(shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(4)
+    payoffs = rng.integers(0, 5, size=(len(shape), *shape))
+    graph = response_graph(NormalFormGame(payoffs), responses="better")
+    expected = {
+        (one, other): float(payoffs[(player, *other)] - payoffs[(player, *one)])
+        for one in np.ndindex(shape)
+        for other in np.ndindex(shape)
+        for player in range(len(shape))
+        if [k for k in range(len(shape)) if one[k] != other[k]] == [player]
+        and payoffs[(player, *other)] > payoffs[(player, *one)]
+    }
+    assert {(one, other): gain for one, other, gain in graph.edges(data="gain")} == expected
+
+
 def test_unknown_profiles_are_left_out() -> None:
     known = np.array([[True, True], [True, False]])
     graph = response_graph(NormalFormGame(TWO_PLAYERS["prisoners_dilemma"][:2]), known)
