@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from marl import experiment
 from marl.errors import ScenarioError
 from marl.learning.algorithm import MultiAgentAlgorithm
 from marl.learning.batch import CRITIC
-from marl.learning.config import MultiAgentConfig
 from marl.learning.presets import PRESETS, Preset
 from marl.learning.task import Task
 from marl.learning.trainer import Trainer
@@ -24,28 +23,8 @@ from marl.scenario import load_scenario
 from marl.settings import Scenario
 from marl.store import RunDirectory
 
-SMALL = [
-    *("training.iterations=4", "training.episodes=8", "training.evaluation_episodes=4", "training.evaluate_every=2"),
-    *("training.checkpoint_every=1", "training.critic.epochs=2", "evaluation.episodes=8", "analysis.episodes=4"),
-]
-
-
-def lewis(sender: str, receiver: str, *more: str) -> Scenario:
-    kinds = [f"policies.sender={{kind: {sender}}}", f"policies.receiver={{kind: {receiver}}}"]
-    return load_scenario("lewis", [*SMALL, *kinds, *more])
-
-
-@pytest.fixture
-def build() -> Iterator[Callable[[Scenario], MultiAgentAlgorithm]]:
-    made: list[MultiAgentAlgorithm] = []
-
-    def make(scenario: Scenario) -> MultiAgentAlgorithm:
-        made.append(MultiAgentAlgorithm(MultiAgentConfig.for_scenario(scenario)))
-        return made[-1]
-
-    yield make
-    for algorithm in made:
-        algorithm.stop()
+Lewis = Callable[..., Scenario]
+Build = Callable[[Scenario], MultiAgentAlgorithm]
 
 
 def weights(algorithm: MultiAgentAlgorithm) -> dict[str, list[torch.Tensor]]:
@@ -57,9 +36,9 @@ def weights(algorithm: MultiAgentAlgorithm) -> dict[str, list[torch.Tensor]]:
 
 @pytest.mark.parametrize("algorithm_name", list(PRESETS))
 def test_every_algorithm_moves_both_kinds_of_actor_and_its_critic(
-    build: Callable[[Scenario], MultiAgentAlgorithm], algorithm_name: str
+    make_lewis: Lewis, build: Build, algorithm_name: str
 ) -> None:
-    algorithm = build(lewis("network", "language_model", f"training.algorithm={algorithm_name}"))
+    algorithm = build(make_lewis("network", "language_model", f"training.algorithm={algorithm_name}"))
     before = weights(algorithm)
     assert (CRITIC in before) == (PRESETS[algorithm_name].critic != "none")
     algorithm.train()
@@ -71,9 +50,9 @@ def test_every_algorithm_moves_both_kinds_of_actor_and_its_critic(
 
 @pytest.mark.parametrize("algorithm_name", ["reinforce", "coma"])
 def test_what_holds_for_the_acting_policy_only_makes_one_step(
-    build: Callable[[Scenario], MultiAgentAlgorithm], algorithm_name: str
+    make_lewis: Lewis, build: Build, algorithm_name: str
 ) -> None:
-    algorithm = build(lewis("network", "network", f"training.algorithm={algorithm_name}", "training.epochs=5"))
+    algorithm = build(make_lewis("network", "network", f"training.algorithm={algorithm_name}", "training.epochs=5"))
     learner, steps = algorithm.learner, []
     apply = learner.apply_gradients
     learner.apply_gradients = lambda gradients: (steps.append(len(gradients)), apply(gradients))  # type: ignore[method-assign]
@@ -81,8 +60,8 @@ def test_what_holds_for_the_acting_policy_only_makes_one_step(
     assert len(steps) == 1 + 2, "one of the actors, and the critic's two"
 
 
-def test_episodes_of_a_group_begin_in_one_situation(build: Callable[[Scenario], MultiAgentAlgorithm]) -> None:
-    algorithm = build(lewis("network", "network", "training.algorithm=magrpo"))
+def test_episodes_of_a_group_begin_in_one_situation(make_lewis: Lewis, build: Build) -> None:
+    algorithm = build(make_lewis("network", "network", "training.algorithm=magrpo"))
     played: list[Any] = []
     original = algorithm.play
     algorithm.play = lambda task: played.extend(original(task)) or played  # type: ignore[method-assign]
@@ -93,8 +72,8 @@ def test_episodes_of_a_group_begin_in_one_situation(build: Callable[[Scenario], 
     assert len({tuple(turn.text for turn in episode.turns) for episode in played[:4]}) > 1
 
 
-def test_free_text_has_no_counterfactual(build: Callable[[Scenario], MultiAgentAlgorithm]) -> None:
-    algorithm = build(load_scenario("scout_hunt", [*SMALL, "training.algorithm=coma"]))
+def test_free_text_has_no_counterfactual(build: Build) -> None:
+    algorithm = build(load_scenario("scout_hunt", ["training.episodes=8", "training.algorithm=coma"]))
     with pytest.raises(ScenarioError, match=r"free text, which cannot be listed; give channel\.vocabulary"):
         algorithm.train()
 
@@ -102,8 +81,8 @@ def test_free_text_has_no_counterfactual(build: Callable[[Scenario], MultiAgentA
 @pytest.mark.parametrize(
     ("kind", "algorithm"), [("network", "mappo"), ("network", "selfplay_ppo"), ("language_model", "coma")]
 )
-def test_resumed_training_is_straight_training(tmp_path: Path, kind: str, algorithm: str) -> None:
-    scenario = lewis("network", kind, f"training.algorithm={algorithm}")
+def test_resumed_training_is_straight_training(make_lewis: Lewis, tmp_path: Path, kind: str, algorithm: str) -> None:
+    scenario = make_lewis("network", kind, f"training.algorithm={algorithm}")
     states = []
     for name, pauses in (("straight", [4]), ("broken", [2, 4])):
         run = RunDirectory.create(tmp_path / name, scenario)
@@ -122,8 +101,8 @@ def test_resumed_training_is_straight_training(tmp_path: Path, kind: str, algori
     assert one == two
 
 
-def test_a_run_of_networks_is_evaluated_analyzed_and_reported(tmp_path: Path) -> None:
-    scenario = lewis("network", "network")
+def test_a_run_of_networks_is_evaluated_analyzed_and_reported(make_lewis: Lewis, tmp_path: Path) -> None:
+    scenario = make_lewis("network", "network")
     run = experiment.run(scenario, tmp_path / "run")
     assert {path.name for path in (run.path / "policies/sender").iterdir()} == {"config.json", "model.safetensors"}
     evaluation = run.read_json("evaluation.json")
@@ -132,8 +111,8 @@ def test_a_run_of_networks_is_evaluated_analyzed_and_reported(tmp_path: Path) ->
     assert "relu network of 64 and 64 units (sender)" in (run.path / "report.html").read_text()
 
 
-def test_the_exported_network_plays_as_the_live_one_does(tmp_path: Path) -> None:
-    scenario = lewis("network", "network")
+def test_the_exported_network_plays_as_the_live_one_does(make_lewis: Lewis, tmp_path: Path) -> None:
+    scenario = make_lewis("network", "network")
     run = RunDirectory.create(tmp_path / "run", scenario)
     with Trainer(scenario, run.path) as trainer:
         trainer.run()
@@ -145,8 +124,8 @@ def test_the_exported_network_plays_as_the_live_one_does(tmp_path: Path) -> None
     ]
 
 
-def test_iterations_on_arrays_go_on_from_where_they_were(tmp_path: Path, build: Any) -> None:
-    scenario = load_scenario("lewis", [*SMALL, "env={entry: clockwork:Clockwork, arrays: clockwork:ClockworkArrays}"])
+def test_iterations_on_arrays_go_on_from_where_they_were(make_lewis: Lewis, tmp_path: Path, build: Any) -> None:
+    scenario = make_lewis("network", "network", "env={entry: clockwork:Clockwork, arrays: clockwork:ClockworkArrays}")
     data = scenario.model_dump(mode="json") | {
         "channel": {"topology": "none"},
         "seats": {"guest_0": "sender", "guest_1": "receiver"},
@@ -164,12 +143,10 @@ def test_iterations_on_arrays_go_on_from_where_they_were(tmp_path: Path, build: 
 
 
 @pytest.mark.slow
-def test_networks_on_two_actors_are_trained_as_here(
-    ray_of_two: None, build: Callable[[Scenario], MultiAgentAlgorithm]
-) -> None:
+def test_networks_on_two_actors_are_trained_as_here(make_lewis: Lewis, ray_of_two: None, build: Build) -> None:
     found = []
     for runners in (0, 2):
-        algorithm = build(lewis("network", "network", "training.episodes=40", f"training.env_runners={runners}"))
+        algorithm = build(make_lewis("network", "network", "training.episodes=40", f"training.env_runners={runners}"))
         algorithm.train()
         algorithm.train()
         found.append(weights(algorithm))
@@ -177,9 +154,9 @@ def test_networks_on_two_actors_are_trained_as_here(
         assert all(torch.equal(a, b) for a, b in zip(parameters, found[1][name], strict=True)), name
 
 
-def test_a_league_of_networks_plays_on_seats_of_its_own(tmp_path: Path) -> None:
+def test_a_league_of_networks_plays_on_seats_of_its_own(make_lewis: Lewis, tmp_path: Path) -> None:
     policies = "policies={sender: {kind: network}, past: {kind: league, of: sender, every: 1}}"
-    scenario = load_scenario("lewis", [*SMALL, policies, "seats.receiver_0=past"])
+    scenario = make_lewis("network", "network", policies, "seats.receiver_0=past")
     run = RunDirectory.create(tmp_path / "run", scenario)
     with Trainer(scenario, run.path) as trainer:
         trainer.run()
