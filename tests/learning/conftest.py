@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from marl.scenario import validate_scenario
+from marl.scenario import load_scenario, validate_scenario
 from marl.settings import Scenario
 from marl.store import RunDirectory
 
 if TYPE_CHECKING:
+    from marl.learning.algorithm import MultiAgentAlgorithm
     from marl.learning.policy_runner import PolicyRunners
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -62,6 +63,63 @@ def make_scenario() -> Callable[..., Scenario]:
         )
 
     return make
+
+
+LEWIS = [
+    *("training.iterations=4", "training.episodes=8", "training.evaluation_episodes=4", "training.evaluate_every=2"),
+    *("training.checkpoint_every=1", "training.critic.epochs=2", "evaluation.episodes=8", "analysis.episodes=4"),
+    "training.q={updates: 3, batch: 8, buffer: 60, target_every: 4}",
+]
+
+
+@pytest.fixture
+def make_lewis() -> Callable[..., Scenario]:
+    """lewis(sender's kind, receiver's kind, overrides...): four iterations of eight episodes of `lewis`."""
+
+    def make(sender: str, receiver: str, *overrides: str) -> Scenario:
+        kinds = f"policies={{sender: {{kind: {sender}}}, receiver: {{kind: {receiver}}}}}"
+        return load_scenario("lewis", [*LEWIS, kinds, *overrides])
+
+    return make
+
+
+@pytest.fixture
+def make_matrix() -> Callable[..., Scenario]:
+    """matrix(payoffs, seed, zero_sum, training settings...): a bimatrix game between two small networks."""
+
+    def make(payoffs: list[list[float]], seed: int, *, zero_sum: bool = False, **training: Any) -> Scenario:
+        return validate_scenario(
+            {
+                "name": "matrix",
+                "title": "Matrix",
+                "kind": "mixed" if zero_sum else "cooperative",
+                "seed": seed,
+                "env": {"entry": "toy_games:Matrix", "kwargs": {"payoffs": payoffs, "zero_sum": zero_sum}},
+                "channel": {"topology": "none"},
+                "seats": {"guest_0": "row", "guest_1": "column"},
+                "policies": {name: {"kind": "network", "hidden": [16]} for name in ("row", "column")},
+                "training": training,
+            }
+        )
+
+    return make
+
+
+@pytest.fixture
+def build() -> Iterator[Callable[[Scenario], MultiAgentAlgorithm]]:
+    """Scenario -> the algorithm that trains it, stopped after the test."""
+    from marl.learning.algorithm import MultiAgentAlgorithm
+    from marl.learning.config import MultiAgentConfig
+
+    made: list[MultiAgentAlgorithm] = []
+
+    def make(scenario: Scenario) -> MultiAgentAlgorithm:
+        made.append(MultiAgentAlgorithm(MultiAgentConfig.for_scenario(scenario)))
+        return made[-1]
+
+    yield make
+    for algorithm in made:
+        algorithm.stop()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,36 +14,19 @@ from envs.maze import parallel_env
 from marl import experiment
 from marl.errors import LearningError, ScenarioError
 from marl.learning.algorithm import MultiAgentAlgorithm
-from marl.learning.config import MultiAgentConfig
 from marl.learning.q_learner import QLearner
 from marl.learning.task import Task
 from marl.learning.trainer import Trainer
 from marl.policies import build_policies
 from marl.rollout import play
-from marl.scenario import load_scenario, validate_scenario
+from marl.scenario import load_scenario
 from marl.settings import Scenario
 from marl.store import RunDirectory
 
-TINY = [
-    *("training.iterations=4", "training.episodes=8", "training.evaluation_episodes=4", "training.evaluate_every=2"),
-    *("training.checkpoint_every=1", "evaluation.episodes=8", "analysis.episodes=4"),
-    "training.q={updates: 3, batch: 8, buffer: 60, target_every: 4}",
-]
-NETWORKS = "policies={sender: {kind: network}, receiver: {kind: network}}"
-MIXED = "policies={sender: {kind: network}, receiver: {kind: language_model}}"
-
-
-@pytest.fixture
-def build() -> Iterator[Callable[[Scenario], MultiAgentAlgorithm]]:
-    made: list[MultiAgentAlgorithm] = []
-
-    def make(scenario: Scenario) -> MultiAgentAlgorithm:
-        made.append(MultiAgentAlgorithm(MultiAgentConfig.for_scenario(scenario)))
-        return made[-1]
-
-    yield make
-    for algorithm in made:
-        algorithm.stop()
+Maker = Callable[..., Scenario]
+Kinds = tuple[str, str]
+NETWORKS = ("network", "network")
+MIXED = ("network", "language_model")
 
 
 def learner_of(algorithm: MultiAgentAlgorithm) -> QLearner:
@@ -114,33 +97,15 @@ def optimal_values(env: dict[str, Any], gamma: float) -> dict[tuple[int, int], f
     return {(cell[0] * size + cell[1], side): value for (cell, side), value in q.items()}
 
 
-def matrix(algorithm: str, seed: int) -> Scenario:
-    return validate_scenario(
-        {
-            "name": "matrix",
-            "title": "Matrix",
-            "kind": "cooperative",
-            "seed": seed,
-            "env": {
-                "entry": "toy_games:Matrix",
-                "kwargs": {"payoffs": [[0.2, 0.0, 0.1], [0.0, 1.0, 0.3], [0.1, 0.2, 0.4]]},
-            },
-            "channel": {"topology": "none"},
-            "seats": {"guest_0": "row", "guest_1": "column"},
-            "policies": {name: {"kind": "network", "hidden": [16]} for name in ("row", "column")},
-            "training": {
-                **{"algorithm": algorithm, "iterations": 20, "episodes": 16, "lr": 0.01},
-                "q": {"updates": 10, "batch": 32, "target_every": 10},
-            },
-        }
-    )
+LEVERS = [[0.2, 0.0, 0.1], [0.0, 1.0, 0.3], [0.1, 0.2, 0.4]]
 
 
 @pytest.mark.parametrize("algorithm_name", ["dqn", "vdn", "qmix"])
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_a_coordination_game_is_solved(build: Any, algorithm_name: str, seed: int) -> None:
+def test_a_coordination_game_is_solved(make_matrix: Maker, build: Any, algorithm_name: str, seed: int) -> None:
     """Levers 1 and 1 pay 1.0; uniform play earns 0.256."""
-    algorithm = build(matrix(algorithm_name, seed))
+    training = {"iterations": 20, "episodes": 16, "lr": 0.01, "q": {"updates": 10, "batch": 32, "target_every": 10}}
+    algorithm = build(make_matrix(LEVERS, seed, algorithm=algorithm_name, **training))
     for _ in range(20):
         algorithm.train()
     assert algorithm.play(Task((0, 1), 5))[0].mean_return == 1.0
@@ -184,8 +149,8 @@ def test_dqn_teaches_a_language_model_to_choose(make_scenario: Callable[..., Sce
     assert np.mean([episode.mean_return for episode in algorithm.play(Task(tuple(range(24)), 7))]) >= 0.95
 
 
-def test_evaluation_is_greedy_and_training_explores(build: Any) -> None:
-    algorithm = build(load_scenario("lewis", [*TINY, NETWORKS, "training.algorithm=dqn"]))
+def test_evaluation_is_greedy_and_training_explores(make_lewis: Maker, build: Any) -> None:
+    algorithm = build(make_lewis(*NETWORKS, "training.algorithm=dqn"))
     log_probs = [
         {
             turn.log_probs[0]
@@ -216,10 +181,11 @@ def flat(value: Any) -> Any:
     ("policies", "algorithm", "explore"),
     [(NETWORKS, "qmix", "epsilon"), (NETWORKS, "dqn", "ucb"), (MIXED, "vdn", "ucb")],
 )
-def test_resumed_training_is_straight_training(tmp_path: Path, policies: str, algorithm: str, explore: str) -> None:
+def test_resumed_training_is_straight_training(
+    make_lewis: Maker, tmp_path: Path, policies: Kinds, algorithm: str, explore: str
+) -> None:
     """Weights, target networks, buffers with their generators, counts, epsilon and optimizers, to the last bit."""
-    more = [policies, f"training.algorithm={algorithm}", f"training.q.explore={explore}"]
-    scenario = load_scenario("lewis", [*TINY, *more])
+    scenario = make_lewis(*policies, f"training.algorithm={algorithm}", f"training.q.explore={explore}")
     states = []
     for name, pauses in (("straight", [4]), ("broken", [2, 4])):
         run = RunDirectory.create(tmp_path / name, scenario)
@@ -236,8 +202,8 @@ def test_resumed_training_is_straight_training(tmp_path: Path, policies: str, al
 
 
 @pytest.mark.parametrize("policies", [NETWORKS, MIXED])
-def test_what_is_exported_plays_as_the_live_policies_do(tmp_path: Path, policies: str) -> None:
-    scenario = load_scenario("lewis", [*TINY, policies, "training.algorithm=vdn"])
+def test_what_is_exported_plays_as_the_live_policies_do(make_lewis: Maker, tmp_path: Path, policies: Kinds) -> None:
+    scenario = make_lewis(*policies, "training.algorithm=vdn")
     run = RunDirectory.create(tmp_path / "run", scenario)
     with Trainer(scenario, run.path) as trainer:
         trainer.run()
@@ -250,8 +216,8 @@ def test_what_is_exported_plays_as_the_live_policies_do(tmp_path: Path, policies
 
 
 @pytest.mark.slow
-def test_a_run_is_evaluated_analyzed_and_reported(tmp_path: Path) -> None:
-    scenario = load_scenario("lewis", [*TINY, NETWORKS, "training.algorithm=qmix"])
+def test_a_run_is_evaluated_analyzed_and_reported(make_lewis: Maker, tmp_path: Path) -> None:
+    scenario = make_lewis(*NETWORKS, "training.algorithm=qmix")
     run = experiment.run(scenario, tmp_path / "run")
     assert {"normal", "untrained", experiment.TWIN} <= set(run.read_json("evaluation.json")["arms"])
     assert run.has("analysis.json")
@@ -262,13 +228,13 @@ def test_a_run_is_evaluated_analyzed_and_reported(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("policies", "explore"), [(NETWORKS, "epsilon"), (NETWORKS, "ucb"), (MIXED, "epsilon")])
-def test_two_env_runners_explore_as_none_does(ray_of_two: None, build: Any, policies: str, explore: str) -> None:
+def test_two_env_runners_explore_as_none_does(
+    make_lewis: Maker, ray_of_two: None, build: Any, policies: Kinds, explore: str
+) -> None:
     found = []
     for runners in (0, 2):
         more = ["training.algorithm=vdn", f"training.q.explore={explore}", f"training.env_runners={runners}"]
-        algorithm = build(
-            load_scenario("lewis", [*TINY, policies, "training.episodes=40", "training.q.buffer=200", *more])
-        )
+        algorithm = build(make_lewis(*policies, "training.episodes=40", "training.q.buffer=200", *more))
         texts: list[list[str]] = []
         original = algorithm.play
 
