@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from marl.errors import SolverError
+from marl.games.alpha_rank import alpha_rank
 from marl.games.components import equilibrium_components
 from marl.games.correlated import CorrelatedEquilibrium, Objective, correlated_equilibrium
 from marl.games.dominance import Elimination, iterated_elimination
@@ -30,6 +31,9 @@ EXACT_LIMIT = 100_000
 """Up to this many payoffs a floating game is made rational, so that its numbers are exact, too."""
 
 AGREEMENT = 1e-6
+LEAST_MASS = 1e-9
+"""Profiles that alpha-rank gives less are left out of the record."""
+
 MAX_ENTROPY_PROFILES = 2_000
 
 
@@ -220,6 +224,20 @@ def _sinks(solving: Solving) -> dict[str, Any]:
     return {"better_response_sinks": [[list(profile) for profile in members] for members in sinks]}
 
 
+def _alpha_rank(solving: Solving) -> dict[str, Any]:
+    found = alpha_rank(solving.game)
+    masses = [{"profile": list(profile), "mass": float(found.masses[profile])} for profile in found.ranking]
+    return {
+        "alpha_rank": {
+            "alpha": found.alpha,
+            "population": found.population,
+            "populations": found.populations,
+            "method": found.method,
+            "masses": [one for one in masses if one["mass"] >= LEAST_MASS],
+        }
+    }
+
+
 def _correlated(solving: Solving, coarse: bool) -> dict[str, Any]:
     objectives: list[Objective] = ["max_welfare", "min_welfare", "fairest"]
     if int(np.prod(solving.game.shape)) <= MAX_ENTROPY_PROFILES:
@@ -254,6 +272,7 @@ CONCEPTS = {
     "welfare": Concept(("max_welfare", "social_optimum", "pareto"), _welfare),
     "regret": Concept(("uniform_regret", "nash_conv"), _regret),
     "sinks": Concept(("better_response_sinks",), _sinks),
+    "alpha_rank": Concept(("alpha_rank",), _alpha_rank),
     "mixed": Concept(("mixed", "complete", "completeness", "degenerate", "components", "agreement"), _mixed),
     "prices": Concept(("price_of_anarchy", "price_of_stability", "equilibrium_welfare", "prices_are"), _prices),
     "ess": Concept(("ess",), _stable),

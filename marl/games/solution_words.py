@@ -21,7 +21,7 @@ def solution_sentences(record: Record) -> list[Sentence]:
     Fields that were not asked for or are None are not spoken of, but every note is.
     """
     writers = (_game, _dominance, _pure, _mixed, _components, _optimum, _prices, _selection, _ess)
-    more = (_security, _correlated, _uniform, _sinks, _agreement, _notes)
+    more = (_security, _correlated, _uniform, _sinks, _alpha_rank, _agreement, _notes)
     return [sentence for writer in (*writers, *more) for sentence in writer(record)]
 
 
@@ -227,6 +227,19 @@ def _sinks(record: Record) -> Iterator[Sentence]:
         "When players switch one at a time to anything that pays more, play ends in a sink (profiles that such "
         f"switches never leave); there {'is' if len(sinks) == 1 else 'are'} {say.count('sinks', len(sinks), 'sink')} "
         f"of {sizes} profile{'s' if max(map(len, sinks)) > 1 else ''}."
+    )
+
+
+def _alpha_rank(record: Record) -> Iterator[Sentence]:
+    found = record.get("alpha_rank")
+    if found is None:
+        return
+    say, [first, *_] = Numbers(), found["masses"]
+    alpha, population = say("alpha", found["alpha"]), say("population", found["population"])
+    yield say.sentence(
+        "Under alpha-rank (populations, one a player, in which rare mutants take over by what they earn; selection "
+        f"intensity {alpha}, {population} members each) more of the long run is spent at "
+        f"{_profile(record, first['profile'])} than at any other: a share of {say('alpha-rank mass', first['mass'])}."
     )
 
 

@@ -11,7 +11,16 @@ from marl.games.solution import solve
 
 DOCUMENTED = {
     *("pure", "mixed", "complete", "correlated", "coarse_correlated", "max_welfare", "price_of_anarchy"),
-    *("price_of_stability", "pareto", "ess", "better_response_sinks", "uniform_regret", "nash_conv", "summary"),
+    *(
+        "price_of_stability",
+        "pareto",
+        "ess",
+        "better_response_sinks",
+        "alpha_rank",
+        "uniform_regret",
+        "nash_conv",
+        "summary",
+    ),
 }
 
 
