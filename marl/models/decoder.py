@@ -22,6 +22,9 @@ QUERIES = 72
 ROWS = 16
 """Rows from which on a single query attends faster by elementwise products, which read keys and values in order."""
 
+LARGE = 1 << 16
+"""Entries of hidden states from which on a norm is a matter of passes over memory."""
+
 COLUMNS = 64
 """Columns up to which its values are gathered faster by a product of matrices."""
 
@@ -162,11 +165,13 @@ def _seen_from(asked: Tensor, mask: Tensor | None, x: Tensor, total: int) -> Ten
 
 
 def _normed(norm: Any, x: Tensor) -> Tensor:
-    """What `norm` gives; torch's own takes more passes, and a module's wrapping a fifth where rows are few."""
+    """What `norm` gives; a module's wrapping is a fifth of it where rows are few, and torch's own takes more passes over
+    memory where they are many.
+    """
     if type(norm) is not nn.RMSNorm:
         normed: Tensor = norm(x)
         return normed
-    if torch.is_grad_enabled():
+    if torch.is_grad_enabled() or x.numel() < LARGE:
         return torch.rms_norm(x, norm.normalized_shape, norm.weight, norm.eps)
     length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
     return (x * length.square_().div_(x.shape[-1]).add_(norm.eps or 0.0).rsqrt_()).mul_(norm.weight)

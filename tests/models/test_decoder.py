@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from marl.models import LanguageModel
-from marl.models.decoder import FAMILIES, QUERIES, ROWS, Decoder, _attend
+from marl.models.decoder import FAMILIES, LARGE, QUERIES, ROWS, Decoder, _attend, _normed
 from marl.models.forward import Reader
 
 
@@ -116,3 +116,13 @@ def test_attention_in_parts_is_attention(heads, masked, count, past):
     mask = torch.zeros(seen.shape).masked_fill(~seen, -torch.inf) if masked else None
     given = _attend(queries, keys, values, mask, 0.3)
     torch.testing.assert_close(given, scores.softmax(-1) @ values_of_all, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [3, LARGE // 256 + 1])
+def test_norms_of_few_and_many_rows_are_root_mean_squares(rows):
+    norm = torch.nn.RMSNorm(256, eps=1e-5)
+    x = torch.randn(rows, 256, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        norm.weight.copy_(torch.linspace(0.5, 2.0, 256))
+        exact = x.double() / (x.double().pow(2).mean(-1, keepdim=True) + 1e-5).sqrt() * norm.weight.double()
+        torch.testing.assert_close(_normed(norm, x).double(), exact, atol=1e-6, rtol=1e-6)
