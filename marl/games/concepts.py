@@ -226,14 +226,14 @@ def _sinks(solving: Solving) -> dict[str, Any]:
 
 def _alpha_rank(solving: Solving) -> dict[str, Any]:
     found = alpha_rank(solving.game)
-    masses = [{"profile": list(profile), "mass": float(found.masses[profile])} for profile in found.ranking]
+    weighty = [profile for profile in found.ranking if found.masses[profile] >= LEAST_MASS]
     return {
         "alpha_rank": {
             "alpha": found.alpha,
             "population": found.population,
             "populations": found.populations,
             "method": found.method,
-            "masses": [one for one in masses if one["mass"] >= LEAST_MASS],
+            "masses": [{"profile": list(one), "mass": float(found.masses[one])} for one in weighty],
         }
     }
 

@@ -165,7 +165,7 @@ def _seen_from(asked: Tensor, mask: Tensor | None, x: Tensor, total: int) -> Ten
 
 
 def _normed(norm: Any, x: Tensor) -> Tensor:
-    """What `norm` gives; a module's wrapping is a fifth of it where rows are few, and torch's own takes more passes over
+    """What `norm` gives; a module's wrapping is a fifth of it where rows are few, torch's own takes more passes over
     memory where they are many.
     """
     if type(norm) is not nn.RMSNorm:
