@@ -10,7 +10,7 @@ demo: $(STAMP)
 	$(BIN)/marl run scout_hunt
 
 test: $(STAMP)
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -n 2 --dist loadgroup
 
 test-slow: $(STAMP)
 	$(BIN)/pytest -m slow -rP --timeout 1800

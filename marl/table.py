@@ -13,7 +13,7 @@ from marl.errors import EnvError
 from marl.scenario import make_env
 from marl.seeding import seed_of, stream
 from marl.settings import Scenario
-from marl.text import act_prompt, flat_observation, talk_prompt, text_face
+from marl.text import act_prompt, flattener, talk_prompt, text_face
 from marl.types import Decision, Episode, Message, Phase, Turn, View
 
 
@@ -47,7 +47,7 @@ class Table:
         self.action_names = {agent: list(self.face.action_names(agent)) for agent in self.env.possible_agents}
         self.rules = {agent: self.face.rules(agent) for agent in self.env.possible_agents}
         bare = self.env.unwrapped
-        self._spaces = {agent: bare.observation_space(agent) for agent in self.env.possible_agents}
+        self._flat = {agent: flattener(bare.observation_space(agent)) for agent in self.env.possible_agents}
 
     def open_record(self, seed: int, index: int, situation: int | None = None) -> None:
         """Open the record of episode number `index`; the env, the channel and every agent get streams of their own.
@@ -139,7 +139,7 @@ class Table:
     ) -> View:
         budget = self.scenario.channel.budget
         number = self.episode.index
-        features = flat_observation(self._spaces[agent], observation)
+        features = self._flat[agent](observation)
         return View(agent, phase, prompt, options, budget, observation, inbox, self.streams[agent], number, features)
 
     def _legal(self, agent: str, observation: Any) -> list[int]:
@@ -235,12 +235,13 @@ class Table:
         """Credit each reward to the agent's latest turn, and close the turns of agents that ended."""
         last_turn = self._last_turns
         paid = self.episode.turns[-1].paid if self.episode.turns else {}
-        for agent, reward in rewards.items():
-            self.episode.returns[agent] += float(reward)
+        for agent, given in rewards.items():
+            reward = float(given)
+            self.episode.returns[agent] += reward
             if reward:
-                paid[agent] = paid.get(agent, 0.0) + float(reward)
+                paid[agent] = paid.get(agent, 0.0) + reward
             if agent in last_turn:
-                last_turn[agent].reward += float(reward)
+                last_turn[agent].reward += reward
             if (terminations.get(agent) or truncations.get(agent)) and agent in last_turn:
                 last_turn[agent].last = True
             if truncations.get(agent) and not terminations.get(agent):
@@ -254,5 +255,5 @@ class Table:
     def _note_cut(self, agent: str, turn: Turn) -> None:
         """Keep what the env shows where it cuts the agent off: learning needs its value."""
         seen = self.env.observe(agent) if isinstance(self.env, AECEnv) else self._observations[agent]
-        turn.next_features = flat_observation(self._spaces[agent], seen["observation"])
+        turn.next_features = self._flat[agent](seen["observation"])
         turn.next_state, turn.next_state_text = self._global()

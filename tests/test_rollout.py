@@ -8,7 +8,7 @@ import pytest
 from marl.errors import ScenarioError
 from marl.models import LanguageModel
 from marl.policies import LanguageModelPolicy, scripted_policy
-from marl.rollout import play
+from marl.rollout import Tables, play
 from marl.scenario import load_scenario, validate_scenario
 from marl.settings import Scenario, ScriptedSettings
 from marl.types import Decision, Episode, ParseFailure, View
@@ -261,3 +261,23 @@ def test_what_is_kept_goes_when_playing_fails(scenario: Scenario, monkeypatch: p
     with pytest.raises(KeyboardInterrupt):
         play(two_hunters(scenario), policies, range(3), seed=2, on_step=stop)
     assert len(model.reader.prefixes) == 0
+
+
+def test_env_copies_are_kept_and_change_no_transcript(scenario: Scenario) -> None:
+    policies, tables = {"hunter": script("random")}, Tables(scenario)
+    kept = [transcript(play(scenario, policies, range(start, start + 6), seed=3, tables=tables)) for start in (0, 6)]
+    fresh = [transcript(play(scenario, policies, range(start, start + 6), seed=3)) for start in (0, 6)]
+    assert kept == fresh
+    first, again = (tables.lay(6, None, None) for _ in range(2))
+    assert all(one is two for one, two in zip(first, again, strict=True))
+    assert not set(map(id, tables.lay(6, "off", None))) & set(map(id, first)), "another channel, another table"
+
+
+def test_a_table_whose_episode_failed_is_made_anew_and_one_with_a_pool_always(scenario: Scenario) -> None:
+    tables = Tables(scenario)
+    one, two = tables.lay(2, None, None)
+    one.open_record(0, 0)
+    one.fail("the env raised")
+    assert [table is two for table in tables.lay(2, None, None)] == [True, False]
+    pool = {agent: ["north"] for agent in scenario.seats}
+    assert tables.lay(1, "scrambled", pool)[0] is not tables.lay(1, "scrambled", pool)[0]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -36,3 +38,12 @@ def test_seed_of_fits_in_31_bits() -> None:
 def test_negative_root_is_refused() -> None:
     with pytest.raises(ScenarioError, match=r"-1 is negative.*>= 0"):
         stream(-1)
+
+
+@given(st.integers(0, 2**70), paths)
+def test_a_stream_is_that_of_numpys_seed_sequence_over_the_root_and_the_hashed_names(
+    root: int, path: list[str | int]
+) -> None:
+    hashed = [hashlib.sha256(f"{type(part).__name__}:{part}".encode()).digest()[:8] for part in path]
+    sequence = np.random.SeedSequence([root, *(int.from_bytes(each, "little") for each in hashed)])
+    assert np.array_equal(stream(root, *path).random(4), np.random.default_rng(sequence).random(4))

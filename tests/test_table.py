@@ -167,6 +167,26 @@ def test_one_agent_decides_and_the_state_is_recorded_for_the_critic() -> None:
     assert not np.array_equal(table.episode.turns[0].features, table.episode.turns[1].features)
 
 
+def test_the_state_is_asked_for_once_a_move_and_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = Table(load_scenario("scout_hunt"))
+    table.open_record(0, 0)
+    table.begin()
+    seen = table.env.state().copy()
+    asked: list[np.ndarray] = []
+
+    def state() -> np.ndarray:
+        asked.append(seen.copy())
+        return asked[-1]
+
+    monkeypatch.setattr(table.env.unwrapped, "state", state)
+    while views := table.pending():
+        table.apply({view.agent: player("tell_and_follow").decide([view])[0] for view in views}, "default")
+    assert len(table.episode.turns) == 4
+    assert len(asked) == 1, "talk moves no env"
+    asked[0][:] = -1.0
+    assert all(np.array_equal(turn.state, seen) for turn in table.episode.turns)
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

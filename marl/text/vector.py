@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,21 @@ from gymnasium import spaces
 
 def flat_observation(space: spaces.Space, observation: Any) -> np.ndarray:
     """The private `observation` flattened, float32 [O]; of a Dict with an action mask its `observation` entry only."""
+    return flattener(space)(observation)
+
+
+def flattener(space: spaces.Space) -> Callable[[Any], np.ndarray]:
+    """`flat_observation` over this space, for who flattens often."""
     seen = _proper(space)
-    inner = observation if seen is space else observation["observation"]
-    if type(seen) is spaces.Box:  # what gymnasium does too, without its dispatch
-        return np.asarray(inner, dtype=seen.dtype).astype(np.float32).ravel()
-    return np.asarray(spaces.flatten(seen, inner), dtype=np.float32)
+    nested = seen is not space
+    if type(seen) is not spaces.Box:
+        return lambda given: np.asarray(
+            spaces.flatten(seen, given["observation"] if nested else given), dtype=np.float32
+        )
+    # What gymnasium does with a Box, without its dispatch.
+    return lambda given: (
+        np.asarray(given["observation"] if nested else given, dtype=seen.dtype).astype(np.float32).ravel()
+    )
 
 
 def flat_size(space: spaces.Space) -> int:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -89,3 +91,18 @@ def test_the_mask_marks_what_is_asked():
     encoding = Encoding.of(networks(lewis()), "sender")
     mask = encoding.legal([(0, 2), (4, 5, 6, 7)])
     assert [np.flatnonzero(row).tolist() for row in mask] == [[0, 2], [4, 5, 6, 7]]
+
+
+def test_a_batch_is_its_views_row_by_row_with_the_numbers_that_a_view_brings_along():
+    scenario = networks(lewis(), {"sender_0": "sender", "receiver_0": "sender"})
+    encoding = Encoding.of(scenario, "sender")
+    views = [
+        view(agent, encoding.spaces[agent].sample(), [message("sender_0", word)])
+        for agent in encoding.seats
+        for word in ("ba", "mo")
+    ]
+    rows = encoding.batch(views)
+    assert rows.shape == (4, encoding.inputs)
+    assert all(np.array_equal(row, encoding.read(each)) for row, each in zip(rows, views, strict=True))
+    brought = replace(views[0], features=np.full(2, 7.0, np.float32))
+    assert encoding.read(brought)[: encoding.longest].tolist() == [7.0, 7.0, *[0.0] * (encoding.longest - 2)]
