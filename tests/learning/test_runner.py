@@ -86,7 +86,7 @@ def test_what_api_policies_spend_in_training_on_actors_is_counted(ray_of_two: No
 
 @pytest.mark.slow
 def test_a_runner_that_is_killed_in_mid_iteration_costs_nothing_and_is_counted(ray_of_two: None) -> None:
-    small = ["training.episodes=96", "training.epochs=1", "training.minibatches=1", "training.critic.epochs=1"]
+    small = ["training.episodes=960", "training.epochs=1", "training.minibatches=1", "training.critic.epochs=1"]
     rows, weights = [], []
     for kill in (False, True):
         algorithm = MultiAgentAlgorithm(
