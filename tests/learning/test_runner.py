@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -85,22 +85,21 @@ def test_what_api_policies_spend_in_training_on_actors_is_counted(ray_of_two: No
 
 
 @pytest.mark.slow
-def test_a_runner_that_is_killed_in_mid_iteration_costs_nothing_and_is_counted(ray_of_two: None) -> None:
-    small = ["training.episodes=960", "training.epochs=1", "training.minibatches=1", "training.critic.epochs=1"]
+def test_a_runner_that_is_killed_in_mid_iteration_costs_nothing_and_is_counted(
+    ray_of_two: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = ["training.episodes=96", "training.epochs=1", "training.minibatches=1", "training.critic.epochs=1"]
     rows, weights = [], []
     for kill in (False, True):
         algorithm = MultiAgentAlgorithm(
             MultiAgentConfig.for_scenario(load_scenario("lewis", [*small, "training.env_runners=2"]))
         )
         algorithm.train()
-        killer = threading.Timer(0.1, os.kill, (_pids(algorithm)[0], signal.SIGKILL))
         if kill:
-            killer.start()
+            _kill_once_all_are_busy(algorithm, monkeypatch)
         algorithm.train()
         rows.append({key: value for key, value in algorithm.row.items() if not is_timed(key)})
         weights.append([p.detach().clone() for p in algorithm.learner.module["sender"].parameters()])
-        if kill:
-            killer.join()
         algorithm.stop()
     assert [row.pop("charts/env_runners_lost") for row in rows] == [0, 1]
     assert rows[0] == rows[1]
@@ -109,3 +108,16 @@ def test_a_runner_that_is_killed_in_mid_iteration_costs_nothing_and_is_counted(r
 
 def _pids(algorithm: MultiAgentAlgorithm) -> list[int]:
     return algorithm.env_runner_group.foreach_env_runner(lambda runner: os.getpid(), local_env_runner=False)
+
+
+def _kill_once_all_are_busy(algorithm: MultiAgentAlgorithm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kill the first runner as soon as the group is asked for answers: by no clock, however fast the episodes are."""
+    group = algorithm.env_runner_group
+    victims, fetch = _pids(algorithm)[:1], group.fetch_ready_async_reqs
+
+    def killing(**arguments: Any) -> Any:
+        if victims and group.num_in_flight_async_reqs() == group.num_remote_env_runners():
+            os.kill(victims.pop(), signal.SIGKILL)
+        return fetch(**arguments)
+
+    monkeypatch.setattr(group, "fetch_ready_async_reqs", killing)
