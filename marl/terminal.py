@@ -16,6 +16,9 @@ from marl.scenario import load_scenario, packaged_scenarios, read_yaml
 from marl.store import RunDirectory
 from marl.types import Episode, ParseFailure
 
+MOST_MOVES = 8
+"""Rows of the table of moves; of a game with more, the report's plays say more."""
+
 MAIN_FINDINGS = 5
 """Sentences of each kind that `marl run` prints; the report has them all."""
 
@@ -57,7 +60,23 @@ def print_evaluation(console: Console, evaluation: Mapping[str, Any], most: int 
             arm["label"], f"{arm['mean']:.2f}", f"{arm['low']:.2f} to {arm['high']:.2f}", success, str(arm["n"])
         )
     console.print(table)
+    _print_moves(console, evaluation["arms"])
     _print_sentences(console, evaluation["verdict"][:most])
+
+
+def _print_moves(console: Console, arms: Mapping[str, Mapping[str, Any]]) -> None:
+    """How often each agent plays each of its moves, where there are few enough to be read."""
+    rows = list(
+        dict.fromkeys((who, move) for arm in arms.values() for who in arm["moves"] for move in arm["moves"][who])
+    )
+    if not rows or len(rows) > MOST_MOVES:
+        return
+    table = Table("share of decisions", *(arm["label"] for arm in arms.values()))
+    for who, move in sorted(rows):
+        shares = [arm["moves"].get(who, {}).get(move) for arm in arms.values()]
+        cells = ["0%" if s is None else f"{s['mean']:.0%} ({s['low']:.0%} to {s['high']:.0%})" for s in shares]
+        table.add_row(escape(f"{who} plays {move}"), *cells)
+    console.print(table)
 
 
 def print_comparison(console: Console, tasks: Mapping[str, Mapping[str, Any]]) -> None:
