@@ -47,7 +47,7 @@ def test_brackets_in_a_verdict_are_not_markup() -> None:
     text = console.export_text()
     assert "it says [red]" in text
     assert "95% interval" in text
-    assert "player_0 plays [stag]" in text
+    assert "[stag]" in text
     assert "75% (30% to 95%)" in text
 
 
