@@ -52,15 +52,16 @@ class ProfileRegret:
 
 def deviation_weights(
     game: EmpiricalGame, profile: Distributions
-) -> tuple[dict[Profile, np.ndarray], list[tuple[int, int]], list[tuple[int, int]]]:
+) -> tuple[dict[Profile, np.ndarray], list[tuple[int, int]], list[tuple[int, int]], list[Profile]]:
     """The gains of all switches away from a mixed profile as linear combinations of mean payoffs.
 
-    Returns weights (for `EmpiricalGame.estimate`), the (player, strategy) of each combination, and the switches that
-    need a missing profile. A strategy that is played for sure is listed with weight zero.
+    Returns weights (for `EmpiricalGame.estimate`), the (player, strategy) of each combination, the switches that need
+    a missing profile, and these profiles. A strategy that is played for sure is listed with weight zero.
     """
     known, base = game.known, _joint(profile)
     rows: list[tuple[int, int]] = []
     unknown: list[tuple[int, int]] = []
+    needed = np.zeros(known.shape, dtype=bool)
     gains: list[np.ndarray] = []
     for player, own in enumerate(profile):
         for strategy in range(len(own)):
@@ -69,6 +70,7 @@ def deviation_weights(
             gain = _joint(tuple(switched)) - base
             if (gain[~known] != 0).any():
                 unknown.append((player, strategy))
+                needed |= (gain != 0) & ~known
             else:
                 rows.append((player, strategy))
                 gains.append(gain)
@@ -76,7 +78,40 @@ def deviation_weights(
     for k, ((player, _), gain) in enumerate(zip(rows, gains, strict=True)):
         for place in np.argwhere(gain != 0).tolist():
             weights.setdefault(tuple(place), np.zeros((len(rows), len(profile))))[k, player] = gain[tuple(place)]
-    return weights, rows, unknown
+    return weights, rows, unknown, [tuple(place) for place in np.argwhere(needed).tolist()]
+
+
+@dataclass(frozen=True, slots=True)
+class Gains:
+    """What switches gain: `means` [K] with simultaneous intervals of half-width `margins` [K].
+
+    `rows` names each one's (player, strategy), `weights` the profiles that it takes its payoffs from. `unknown` are the
+    switches that need a profile that was never played, `missing` those profiles.
+    """
+
+    means: np.ndarray
+    margins: np.ndarray
+    rows: list[tuple[int, int]]
+    weights: dict[Profile, np.ndarray]
+    unknown: list[tuple[int, int]]
+    missing: list[Profile]
+
+
+def deviation_gains(
+    game: EmpiricalGame, profile: Distributions, *, confidence: float, rng: np.random.Generator
+) -> Gains:
+    """Every gain gets the interval estimate +- c standard errors, with the max-t `critical_value` c over all players and
+    switches. Payoffs that never varied count as known. Raises SolverError where a needed profile has fewer than two
+    episodes.
+    """
+    weights, rows, unknown, missing = deviation_weights(game, profile)
+    gains, covariance = game.estimate(weights)
+    gains[np.abs(gains) <= game.resolution] = 0.0
+    fixed = np.diag(covariance) <= game.resolution**2
+    covariance[fixed, :] = covariance[:, fixed] = 0.0
+    degrees = min(len(game.samples[p]) for p in weights) - 1
+    margins = critical_value(covariance, degrees, confidence, rng) * np.sqrt(np.diag(covariance))
+    return Gains(gains, margins, rows, weights, unknown, missing)
 
 
 def profile_regret(
@@ -84,23 +119,16 @@ def profile_regret(
 ) -> ProfileRegret:
     """Each player's regret at a mixed profile (one distribution per player), with simultaneous intervals.
 
-    Every gain gets the interval estimate +- c standard errors, with the max-t `critical_value` c over all players and
-    switches; a regret's interval is that of the largest gain, cut at 0. The estimate itself leans upwards, being a
-    maximum of noisy numbers. Payoffs that never varied count as known. Raises SolverError where a needed profile has
-    fewer than two episodes.
+    A regret's interval is that of the largest of its `deviation_gains`, cut at 0. The estimate itself leans upwards,
+    being a maximum of noisy numbers. Raises SolverError where a needed profile has fewer than two episodes.
     """
-    weights, rows, unknown = deviation_weights(game, profile)
-    gains, covariance = game.estimate(weights)
-    gains[np.abs(gains) <= game.resolution] = 0.0
-    fixed = np.diag(covariance) <= game.resolution**2
-    covariance[fixed, :] = covariance[:, fixed] = 0.0
-    degrees = min(len(game.samples[p]) for p in weights) - 1
-    margin = critical_value(covariance, degrees, confidence, rng) * np.sqrt(np.diag(covariance))
+    gains = deviation_gains(game, profile, confidence=confidence, rng=rng)
     players = []
     for player in range(len(profile)):
-        mine = [k for k, (owner, _) in enumerate(rows) if owner == player]
-        unplayed = tuple(strategy for owner, strategy in unknown if owner == player)
-        players.append(_largest(gains[mine], margin[mine], [rows[k][1] for k in mine], unplayed))
+        mine = [k for k, (owner, _) in enumerate(gains.rows) if owner == player]
+        unplayed = tuple(strategy for owner, strategy in gains.unknown if owner == player)
+        strategies = [gains.rows[k][1] for k in mine]
+        players.append(_largest(gains.means[mine], gains.margins[mine], strategies, unplayed))
     return ProfileRegret(tuple(players))
 
 
