@@ -51,31 +51,33 @@ class ProfileRegret:
 
 
 def deviation_weights(
-    game: EmpiricalGame, profile: Distributions
+    game: EmpiricalGame, joint: np.ndarray
 ) -> tuple[dict[Profile, np.ndarray], list[tuple[int, int]], list[tuple[int, int]]]:
-    """The gains of all switches away from a mixed profile as linear combinations of mean payoffs.
+    """The gains of all switches away from a distribution over profiles, `joint` [*strategies], as linear combinations
+    of mean payoffs. Who switches plays one strategy, and the others what they would have played.
 
     Returns weights (for `EmpiricalGame.estimate`), the (player, strategy) of each combination, and the switches that
     need a missing profile. A strategy that is played for sure is listed with weight zero.
     """
-    known, base = game.known, _joint(profile)
+    known = game.known
     rows: list[tuple[int, int]] = []
     unknown: list[tuple[int, int]] = []
     gains: list[np.ndarray] = []
-    for player, own in enumerate(profile):
-        for strategy in range(len(own)):
-            switched = list(profile)
-            switched[player] = tuple(float(s == strategy) for s in range(len(own)))
-            gain = _joint(tuple(switched)) - base
+    for player, size in enumerate(game.shape):
+        others = joint.sum(axis=player)
+        for strategy in range(size):
+            gain = -joint
+            gain[(slice(None),) * player + (strategy,)] += others
             if (gain[~known] != 0).any():
                 unknown.append((player, strategy))
             else:
                 rows.append((player, strategy))
                 gains.append(gain)
-    weights = {tuple(p): np.zeros((len(rows), len(profile))) for p in np.argwhere(base > 0).tolist()}
+    empty = (len(rows), len(game.shape))
+    weights = {tuple(p): np.zeros(empty) for p in np.argwhere(joint > 0).tolist()}
     for k, ((player, _), gain) in enumerate(zip(rows, gains, strict=True)):
         for place in np.argwhere(gain != 0).tolist():
-            weights.setdefault(tuple(place), np.zeros((len(rows), len(profile))))[k, player] = gain[tuple(place)]
+            weights.setdefault(tuple(place), np.zeros(empty))[k, player] = gain[tuple(place)]
     return weights, rows, unknown
 
 
@@ -84,12 +86,23 @@ def profile_regret(
 ) -> ProfileRegret:
     """Each player's regret at a mixed profile (one distribution per player), with simultaneous intervals.
 
+    See `joint_regret`.
+    """
+    return joint_regret(game, _joint(profile), confidence=confidence, rng=rng)
+
+
+def joint_regret(
+    game: EmpiricalGame, joint: np.ndarray, *, confidence: float, rng: np.random.Generator
+) -> ProfileRegret:
+    """Each player's regret where profiles are drawn from `joint` [*strategies], correlated or not: the most that it
+    could gain by one strategy of its own whatever is drawn (0 for all at a coarse correlated equilibrium).
+
     Every gain gets the interval estimate +- c standard errors, with the max-t `critical_value` c over all players and
     switches; a regret's interval is that of the largest gain, cut at 0. The estimate itself leans upwards, being a
     maximum of noisy numbers. Payoffs that never varied count as known. Raises SolverError where a needed profile has
     fewer than two episodes.
     """
-    weights, rows, unknown = deviation_weights(game, profile)
+    weights, rows, unknown = deviation_weights(game, joint)
     gains, covariance = game.estimate(weights)
     gains[np.abs(gains) <= game.resolution] = 0.0
     fixed = np.diag(covariance) <= game.resolution**2
@@ -97,7 +110,7 @@ def profile_regret(
     degrees = min(len(game.samples[p]) for p in weights) - 1
     margin = critical_value(covariance, degrees, confidence, rng) * np.sqrt(np.diag(covariance))
     players = []
-    for player in range(len(profile)):
+    for player in range(len(game.shape)):
         mine = [k for k, (owner, _) in enumerate(rows) if owner == player]
         unplayed = tuple(strategy for owner, strategy in unknown if owner == player)
         players.append(_largest(gains[mine], margin[mine], [rows[k][1] for k in mine], unplayed))
