@@ -16,10 +16,10 @@ from rich.console import Console
 
 from marl import experiment
 from marl.errors import ParleyError
-from marl.multi_task import AnyScenario, MultiTask, load_any
+from marl.options import RUNS, any_scenario, one_scenario, run_folder
 from marl.progress import ProgressBars
 from marl.settings import Scenario
-from marl.store import SETTINGS, RunDirectory
+from marl.store import RunDirectory
 from marl.terminal import (
     print_analysis,
     print_comparison,
@@ -41,7 +41,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 console = Console()
-RUNS = Path("runs")
 
 ScenarioName = Annotated[str, typer.Argument(help="A packaged scenario's name (see `marl list`) or a YAML file.")]
 RunPath = Annotated[Path, typer.Argument(help="A run directory, as made by `marl run` or `marl train`.")]
@@ -77,57 +76,16 @@ def _explained() -> Iterator[None]:
         raise typer.Exit(2) from None
 
 
-def _scenario(
-    name: str, overrides: list[str], seed: int | None, model: str | None, env_runners: int | None = None
-) -> Scenario:
-    settings = _any(name, overrides, seed, model, env_runners)
-    if isinstance(settings, MultiTask):
-        raise ParleyError(
-            f"{name} lists several tasks; `marl train {name}` trains them, then `marl evaluate` and `marl compare` "
-            f"measure. Here give one scenario, such as one of its tasks: {', '.join(settings.tasks)}"
+@contextmanager
+def _stoppable(command: str, name: str, out: Path) -> Iterator[None]:
+    """On Ctrl-C say how to go on, and exit 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.print(
+            f"\nStopped; what is done is saved. Go on with: [bold]marl {command} {name} --out {out} --resume[/]"
         )
-    return settings
-
-
-def _any(
-    name: str, overrides: list[str], seed: int | None, model: str | None, env_runners: int | None = None
-) -> AnyScenario:
-    extra = list(overrides)
-    if seed is not None:
-        extra.append(f"seed={seed}")
-    if env_runners is not None:
-        extra.append(f"training.env_runners={env_runners}")
-    scenario = load_any(name, extra)
-    if model is not None:
-        seats = [key for key, policy in scenario.policies.items() if policy.kind == "language_model"]
-        scenario = load_any(name, [*extra, *(f"policies.{key}.model={model}" for key in seats)])
-    return scenario
-
-
-def _refuse_changes(resume: bool, given: dict[str, Any]) -> None:
-    """A resumed run keeps its scenario, so that its curve has one meaning."""
-    changed = [option for option, value in given.items() if value]
-    if resume and changed:
-        raise ParleyError(
-            f"--resume goes on with the scenario that the run was made from; leave out {', '.join(changed)}, "
-            "or start a new run without --resume"
-        )
-
-
-def _out(scenario: AnyScenario, out: Path | None, resume: bool) -> Path:
-    if out is not None:
-        return out
-    if resume:
-        runs = sorted(path for path in RUNS.glob(f"{scenario.name}-*/*.yaml") if path.name in SETTINGS)
-        if not runs:
-            raise ParleyError(f"nothing to resume: no {RUNS}/{scenario.name}-* here; name the run directory with --out")
-        return runs[-1].parent
-    return RUNS / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
-
-
-def _how_to_go_on(command: str, name: str, out: Path) -> None:
-    console.print(f"\nStopped; a checkpoint is saved. Go on with: [bold]marl {command} {name} --out {out} --resume[/]")
-    raise typer.Exit(130)
+        raise typer.Exit(130) from None
 
 
 @app.command("list")
@@ -149,17 +107,11 @@ def run(
 ) -> None:
     """Train, evaluate, analyze and report, in one go."""
     with _explained():
-        _refuse_changes(
-            resume, {"--set": set_, "--seed": seed is not None, "--model": model, "--env-runners": env_runners}
-        )
-        settings = _scenario(scenario, set_, seed, model, env_runners)
-        folder = _out(settings, out, resume)
+        settings = one_scenario(scenario, set_, seed, model, env_runners, resume)
+        folder = run_folder(settings, out, resume)
         console.print(f"[bold]{settings.title}[/] → {folder}")
-        try:
-            with ProgressBars(console, settings) as bars:
-                done = experiment.run(settings, folder, resume=resume, on_progress=bars, command=_command())
-        except KeyboardInterrupt:
-            _how_to_go_on("run", scenario, folder)
+        with _stoppable("run", scenario, folder), ProgressBars(console, settings) as bars:
+            done = experiment.run(settings, folder, resume=resume, on_progress=bars, command=_command())
         print_verdict(console, done)
 
 
@@ -175,19 +127,34 @@ def train(
 ) -> None:
     """Train the scenario's learning seats, or those of all tasks of a multi-task file, and export their policies."""
     with _explained():
-        _refuse_changes(
-            resume, {"--set": set_, "--seed": seed is not None, "--model": model, "--env-runners": env_runners}
-        )
-        settings = _any(scenario, set_, seed, model, env_runners)
-        folder = _out(settings, out, resume)
-        try:
-            with ProgressBars(console, settings) as bars:
-                experiment.train(settings, folder, resume=resume, on_progress=bars, command=_command())
-        except KeyboardInterrupt:
-            _how_to_go_on("train", scenario, folder)
+        settings = any_scenario(scenario, set_, seed, model, env_runners, resume)
+        folder = run_folder(settings, out, resume)
+        with _stoppable("train", scenario, folder), ProgressBars(console, settings) as bars:
+            experiment.train(settings, folder, resume=resume, on_progress=bars, command=_command())
         print_ending(console, RunDirectory(folder))
         print_usage(console, RunDirectory(folder))
         console.print(f"Trained policies: {folder / 'policies'}. Next: [bold]marl evaluate {folder}[/]")
+
+
+@app.command()
+def psro(
+    scenario: ScenarioName,
+    set_: SetOption = [],  # noqa: B006
+    seed: SeedOption = None,
+    out: OutOption = None,
+    model: ModelOption = None,
+    env_runners: RunnersOption = None,
+    resume: ResumeOption = False,
+) -> None:
+    """Grow a population of policies a seat by best responses, until none gains more than psro.epsilon."""
+    from marl.psro import psro as grow
+
+    with _explained():
+        settings = one_scenario(scenario, set_, seed, model, env_runners, resume)
+        folder = run_folder(settings, out, resume)
+        with _stoppable("psro", scenario, folder), ProgressBars(console, settings) as bars:
+            run = grow(settings, folder, resume=resume, on_progress=bars, command=_command())
+        print_analysis(console, run.read_json("psro.json"))
 
 
 @app.command()
@@ -249,12 +216,23 @@ def compare(
 
 
 @app.command()
-def analyze(run: RunPath, checkpoint: CheckpointOption = "last") -> None:
+def analyze(
+    run: RunPath,
+    checkpoint: CheckpointOption = "last",
+    over_checkpoints: Annotated[
+        bool, typer.Option("--over-checkpoints", help="Say instead whether play settled over the kept checkpoints.")
+    ] = False,
+) -> None:
     """Play the tournament and solve the empirical game: equilibria, regret, price of anarchy."""
+    from marl.checkpoints import over_checkpoints as compared
+
     with _explained():
         directory = RunDirectory(run)
         with ProgressBars(console, directory.scenario()) as bars:
-            analysis = experiment.analyze(run, checkpoint=checkpoint, on_progress=bars)
+            if over_checkpoints:
+                analysis = compared(run, on_progress=bars)
+            else:
+                analysis = experiment.analyze(run, checkpoint=checkpoint, on_progress=bars)
         print_analysis(console, analysis)
         print_usage(console, directory)
 
@@ -307,7 +285,7 @@ def play(
         if (Path(scenario) / "scenario.yaml").exists():
             trained = experiment.policies_of(RunDirectory(scenario))
             scenario = str(Path(scenario) / "scenario.yaml")
-        settings = _scenario(scenario, set_, seed, model)
+        settings = one_scenario(scenario, set_, seed, model)
         seats = dict(_seat(text, settings) for text in seat)
         policies = experiment.untrained_policies(settings) if trained is None else trained
         try:

@@ -122,7 +122,7 @@ def dump_scenario(scenario: BaseModel) -> str:
     return yaml.safe_dump(scenario.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-_TAGS = {"EdgeList", "language_model", "network", "scripted", "human", "api", "league"}
+_TAGS = {"EdgeList", "language_model", "network", "scripted", "human", "api", "league", "mixture"}
 
 
 def find_file(source: str | Path, known: Mapping[str, Path]) -> Path:

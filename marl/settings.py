@@ -148,8 +148,40 @@ class LeagueSettings(Settings):
     sampling: Literal["uniform", "prioritized", "latest"] = "uniform"
 
 
+class MixtureSettings(Settings):
+    """Trained policies out of `folders`, one of them for each episode, drawn with `probabilities`; they are frozen.
+
+    `policy` says what they are, as the scenario that trained them does. What has one name in `of`, and the policy of
+    that name, are one policy on several seats: its networks read on which of them they sit. Mixtures with the same word
+    in `together` are drawn at once: all play the same place of their lists.
+    """
+
+    kind: Literal["mixture"]
+    policy: Annotated[LanguageModelSettings | NetworkSettings, Field(discriminator="kind")]
+    folders: list[str] = Field(min_length=1)
+    probabilities: list[Annotated[float, Field(ge=0)]]
+    of: str | None = None
+    together: str | None = None
+    values: bool = Field(default=False, description="trained by dqn, vdn or qmix: they take the largest Q value")
+
+    @model_validator(mode="after")
+    def _is_a_distribution(self) -> MixtureSettings:
+        if len(self.probabilities) != len(self.folders) or abs(sum(self.probabilities) - 1) > 1e-6:
+            raise ValueError(
+                f"give one probability for each of the {len(self.folders)} folders, with the sum 1; given "
+                f"{len(self.probabilities)} with the sum {sum(self.probabilities):g}"
+            )
+        return self
+
+
 PolicySettings = Annotated[
-    LanguageModelSettings | NetworkSettings | ScriptedSettings | HumanSettings | APISettings | LeagueSettings,
+    LanguageModelSettings
+    | NetworkSettings
+    | ScriptedSettings
+    | HumanSettings
+    | APISettings
+    | LeagueSettings
+    | MixtureSettings,
     Field(discriminator="kind"),
 ]
 
@@ -177,6 +209,20 @@ class AnalysisSettings(Settings):
     strategies: dict[str, ScriptedSettings] = {}
 
 
+class PSROSettings(Settings):
+    """How `marl psro` grows populations. It ends when no best response gains more than `epsilon`, with the confidence
+    of `evaluation.confidence`, or after so many iterations.
+
+    `training` trains best responses; what it leaves out is as in the scenario's own.
+    """
+
+    meta_solver: Literal["nash", "uniform", "alpha_rank", "correlated"] = "nash"
+    iterations: int = Field(default=10, ge=1, description="best responses of each population")
+    episodes: int = Field(default=256, ge=2, description="episodes per profile")
+    epsilon: float = Field(default=0.05, gt=0)
+    training: TrainingSettings | None = None
+
+
 class Scenario(Settings):
     """Everything that `marl run` needs. `seats` names each agent's policy; one name is one set of weights."""
 
@@ -192,6 +238,15 @@ class Scenario(Settings):
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     analysis: AnalysisSettings = AnalysisSettings()
+    psro: PSROSettings = PSROSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _best_responses_are_trained_likewise(cls, data: Any) -> Any:
+        psro = data.get("psro") if isinstance(data, dict) else None
+        if not isinstance(psro, dict) or not isinstance(psro.get("training"), dict):
+            return data
+        return {**data, "psro": {**psro, "training": _over(data.get("training") or {}, psro["training"])}}
 
     @model_validator(mode="after")
     def _seats_are_filled(self) -> Scenario:
@@ -239,6 +294,16 @@ class Scenario(Settings):
         return self
 
     @model_validator(mode="after")
+    def _mixtures_fit_together(self) -> Scenario:
+        drawn: dict[str, list[float]] = {}
+        for name, policy in self.policies.items():
+            given = policy.probabilities if isinstance(policy, MixtureSettings) else []
+            together = getattr(policy, "together", None) or name
+            if drawn.setdefault(together, given) != given:
+                raise ValueError(f"policies.{name}: mixtures drawn together need the same probabilities")
+        return self
+
+    @model_validator(mode="after")
     def _adapters_fit_together(self) -> Scenario:
         ranks: dict[tuple[str, str], dict[int, str]] = {}
         for name, policy in self.policies.items():
@@ -249,3 +314,10 @@ class Scenario(Settings):
                 given = ", ".join(f"{name} {rank}" for rank, name in found.items())
                 raise ValueError(f"policies that share model {model!r} need one lora.rank; given: {given}")
         return self
+
+
+def _over(below: Any, above: Any) -> Any:
+    """`above`, filled up from `below` where both are mappings."""
+    if not isinstance(below, dict) or not isinstance(above, dict):
+        return above
+    return {**below, **{key: _over(below.get(key), value) for key, value in above.items()}}

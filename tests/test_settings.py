@@ -68,3 +68,31 @@ def test_adapters_of_one_model_have_one_rank() -> None:
     with pytest.raises(ScenarioError, match=r"'nano' need one lora\.rank; given: sender 4, receiver 8"):
         with_policies(sender={"lora": LORA}, receiver={"lora": {"rank": 8}})
     with_policies(sender={"lora": LORA}, receiver={"lora": {"rank": 4, "alpha": 32}})
+
+
+def mixture(**settings: Any) -> dict[str, Any]:
+    given = {"kind": "mixture", "policy": {"kind": "network"}, "folders": ["a", "b"], "probabilities": [0.5, 0.5]}
+    return {**given, **settings}
+
+
+def test_a_mixture_is_a_distribution_and_those_drawn_together_share_it() -> None:
+    assert with_policies(one=mixture(), two=mixture(folders=["c", "d"], together="x")).policies["one"].kind == "mixture"
+    with pytest.raises(ScenarioError, match="one probability for each of the 2 folders, with the sum 1; given 1"):
+        with_policies(one=mixture(probabilities=[1.0]))
+    with pytest.raises(ScenarioError, match="drawn together need the same probabilities"):
+        with_policies(one=mixture(together="x"), two=mixture(together="x", probabilities=[0.1, 0.9]))
+    with pytest.raises(ScenarioError, match=r"policies.one.policy.hiden: unknown key; did you mean 'hidden'"):
+        with_policies(one=mixture(policy={"kind": "network", "hiden": [3]}))
+
+
+def test_best_responses_are_trained_as_the_scenario_says_but_for_what_psro_says() -> None:
+    given = ["training.lr=0.02", "training.critic.width=7", "psro.training={algorithm: ippo, critic: {epochs: 2}}"]
+    psro = load_scenario("lewis", given).psro
+    assert psro.training is not None
+    assert (psro.training.algorithm, psro.training.lr) == ("ippo", 0.02)
+    assert (psro.training.critic.width, psro.training.critic.epochs) == (7, 2)
+    assert load_scenario("lewis").psro.training is None
+    with pytest.raises(ScenarioError, match=r"psro.training.itrations: unknown key; did you mean 'iterations'"):
+        load_scenario("lewis", ["psro.training={itrations: 3}"])
+    with pytest.raises(ScenarioError, match=r"psro.meta_solver: .*'nash', 'uniform', 'alpha_rank' or 'correlated'"):
+        load_scenario("lewis", ["psro.meta_solver=best"])

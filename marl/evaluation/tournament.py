@@ -36,17 +36,14 @@ def play_tournament(
     profile needs, and others drawn without repeats with `rng`. `on_profile(done, total)` is called after each.
     Raises EnvError when fewer than two episodes are left.
     """
-    names = {agent: list(table) for agent, table in strategies.items()}
-    profiles = choose_profiles([len(table) for table in names.values()], sample=sample, rng=rng)
+    tables = {agent: list(table.values()) for agent, table in strategies.items()}
+    profiles = choose_profiles([len(table) for table in tables.values()], sample=sample, rng=rng)
     played: dict[Profile, dict[int, list[float]]] = {}
     failed: dict[int, str] = {}
     for done, profile in enumerate(profiles, start=1):
-        seating = {
-            agent: strategies[agent][names[agent][index]] for agent, index in zip(strategies, profile, strict=True)
-        }
-        records = play(seating, range(episodes))
-        failed |= {episode.index: str(episode.error) for episode in records if episode.outcome == "failed"}
-        played[profile] = {episode.index: [episode.returns[agent] for agent in strategies] for episode in records}
+        seating = {agent: tables[agent][index] for agent, index in zip(tables, profile, strict=True)}
+        played[profile], faults = play_profile(play, seating, range(episodes))
+        failed |= faults
         if on_profile is not None:
             on_profile(done, len(profiles))
     kept = [index for index in range(episodes) if index not in failed]
@@ -56,6 +53,17 @@ def play_tournament(
             f"needs 2; {next(iter(failed.values()), 'ask for more episodes')}"
         )
     return {profile: np.asarray([rows[index] for index in kept], dtype=np.float64) for profile, rows in played.items()}
+
+
+def play_profile(
+    play: Callable[[Mapping[str, Any], Sequence[int]], list[Episode]],
+    seating: Mapping[str, Any],
+    indices: Sequence[int],
+) -> tuple[dict[int, list[float]], dict[int, str]]:
+    """Each agent's payoff in the order of `seating`, by the episode's number, and why episodes failed, by theirs."""
+    records = play(seating, indices)
+    failed = {episode.index: str(episode.error) for episode in records if episode.outcome == "failed"}
+    return {episode.index: [episode.returns[agent] for agent in seating] for episode in records}, failed
 
 
 def choose_profiles(

@@ -1,8 +1,8 @@
 """Which profiles of an empirical game need how many more episodes until its open questions are decided.
 
-The standard error of a mean falls with the square root of the episodes, so that an interval of half-width m shrinks to h
-with (m / h)^2 times as many; the plan takes the present estimates for true, as sample size calculations do (Cohen 1988,
-"Statistical Power Analysis for the Behavioral Sciences").
+The standard error of a mean falls with the square root of the episodes, so that an interval of half-width m shrinks to
+h with (m / h)^2 times as many; the plan takes the present estimates for true, as sample size calculations do (Cohen
+1988, "Statistical Power Analysis for the Behavioral Sciences").
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from marl.games.empirical import EmpiricalGame
 from marl.games.normal_form import Profile
-from marl.games.regret import Distributions, deviation_gains
+from marl.games.regret import Distributions, deviation_gains, joint_of
 
 PRECISION = 0.05
 """Gains up to this share of the spread of payoffs count as none."""
@@ -33,16 +33,16 @@ def refinement(
 
     The gain of a switch is decided where its simultaneous interval leaves out zero, or lies below the tolerance:
     `precision` times the spread of mean payoffs. Returns `tolerance`; `questions`, how many gains there are, and
-    `undecided`, how many are open; and `profiles`: [{"profile", "played", "more"}], those that need most first. Switches
-    that need a profile that was never played are asked for with as many episodes as the fewest of the others. Raises
-    SolverError for a confidence that is none, and where a profile has one episode only.
+    `undecided`, how many are open; and `profiles`: [{"profile", "played", "more"}], those that need most first. A
+    profile that was never played and that a switch needs is asked for with as many episodes as the fewest of the
+    others. Raises SolverError for a confidence that is none, and where a profile has one episode only.
     """
     spread = float(np.nanmax(game.means) - np.nanmin(game.means))
     tolerance = precision * spread
     wanted: dict[Profile, int] = {}
     questions = undecided = 0
     for profile in profiles:
-        gains = deviation_gains(game, profile, confidence=confidence, rng=rng)
+        gains = deviation_gains(game, joint_of(profile), confidence=confidence, rng=rng)
         questions += len(gains.rows) + len(gains.unknown)
         undecided += len(gains.unknown)
         for place in gains.missing:

@@ -51,33 +51,35 @@ class ProfileRegret:
 
 
 def deviation_weights(
-    game: EmpiricalGame, profile: Distributions
+    game: EmpiricalGame, joint: np.ndarray
 ) -> tuple[dict[Profile, np.ndarray], list[tuple[int, int]], list[tuple[int, int]], list[Profile]]:
-    """The gains of all switches away from a mixed profile as linear combinations of mean payoffs.
+    """The gains of all switches away from a distribution over profiles, `joint` [*strategies], as linear combinations
+    of mean payoffs. Who switches plays one strategy, and the others what they would have played.
 
     Returns weights (for `EmpiricalGame.estimate`), the (player, strategy) of each combination, the switches that need
     a missing profile, and these profiles. A strategy that is played for sure is listed with weight zero.
     """
-    known, base = game.known, _joint(profile)
+    known = game.known
     rows: list[tuple[int, int]] = []
     unknown: list[tuple[int, int]] = []
     needed = np.zeros(known.shape, dtype=bool)
     gains: list[np.ndarray] = []
-    for player, own in enumerate(profile):
-        for strategy in range(len(own)):
-            switched = list(profile)
-            switched[player] = tuple(float(s == strategy) for s in range(len(own)))
-            gain = _joint(tuple(switched)) - base
+    for player, size in enumerate(game.shape):
+        others = joint.sum(axis=player)
+        for strategy in range(size):
+            gain = -joint
+            gain[(slice(None),) * player + (strategy,)] += others
             if (gain[~known] != 0).any():
                 unknown.append((player, strategy))
                 needed |= (gain != 0) & ~known
             else:
                 rows.append((player, strategy))
                 gains.append(gain)
-    weights = {tuple(p): np.zeros((len(rows), len(profile))) for p in np.argwhere(base > 0).tolist()}
+    empty = (len(rows), len(game.shape))
+    weights = {tuple(p): np.zeros(empty) for p in np.argwhere(joint > 0).tolist()}
     for k, ((player, _), gain) in enumerate(zip(rows, gains, strict=True)):
         for place in np.argwhere(gain != 0).tolist():
-            weights.setdefault(tuple(place), np.zeros((len(rows), len(profile))))[k, player] = gain[tuple(place)]
+            weights.setdefault(tuple(place), np.zeros(empty))[k, player] = gain[tuple(place)]
     return weights, rows, unknown, [tuple(place) for place in np.argwhere(needed).tolist()]
 
 
@@ -97,14 +99,13 @@ class Gains:
     missing: list[Profile]
 
 
-def deviation_gains(
-    game: EmpiricalGame, profile: Distributions, *, confidence: float, rng: np.random.Generator
-) -> Gains:
-    """Every gain gets the interval estimate +- c standard errors, with the max-t `critical_value` c over all players and
-    switches. Payoffs that never varied count as known. Raises SolverError where a needed profile has fewer than two
-    episodes.
+def deviation_gains(game: EmpiricalGame, joint: np.ndarray, *, confidence: float, rng: np.random.Generator) -> Gains:
+    """The gains of all switches away from `joint` [*strategies]: estimates and c standard errors on either side, with
+    the max-t `critical_value` c over all players and switches.
+
+    Payoffs that never varied count as known. Raises SolverError where a needed profile has fewer than two episodes.
     """
-    weights, rows, unknown, missing = deviation_weights(game, profile)
+    weights, rows, unknown, missing = deviation_weights(game, joint)
     gains, covariance = game.estimate(weights)
     gains[np.abs(gains) <= game.resolution] = 0.0
     fixed = np.diag(covariance) <= game.resolution**2
@@ -119,12 +120,23 @@ def profile_regret(
 ) -> ProfileRegret:
     """Each player's regret at a mixed profile (one distribution per player), with simultaneous intervals.
 
+    See `joint_regret`.
+    """
+    return joint_regret(game, joint_of(profile), confidence=confidence, rng=rng)
+
+
+def joint_regret(
+    game: EmpiricalGame, joint: np.ndarray, *, confidence: float, rng: np.random.Generator
+) -> ProfileRegret:
+    """Each player's regret where profiles are drawn from `joint` [*strategies], correlated or not: the most that it
+    could gain by one strategy of its own whatever is drawn (0 for all at a coarse correlated equilibrium).
+
     A regret's interval is that of the largest of its `deviation_gains`, cut at 0. The estimate itself leans upwards,
     being a maximum of noisy numbers. Raises SolverError where a needed profile has fewer than two episodes.
     """
-    gains = deviation_gains(game, profile, confidence=confidence, rng=rng)
+    gains = deviation_gains(game, joint, confidence=confidence, rng=rng)
     players = []
-    for player in range(len(profile)):
+    for player in range(len(game.shape)):
         mine = [k for k, (owner, _) in enumerate(gains.rows) if owner == player]
         unplayed = tuple(strategy for owner, strategy in gains.unknown if owner == player)
         strategies = [gains.rows[k][1] for k in mine]
@@ -143,7 +155,7 @@ def _largest(gains: np.ndarray, margin: np.ndarray, strategies: list[int], unpla
     )
 
 
-def _joint(profile: Distributions) -> np.ndarray:
+def joint_of(profile: Distributions) -> np.ndarray:
     """The probability of every pure profile: [*strategies]."""
     joint = np.ones(())
     for own in profile:
@@ -153,7 +165,7 @@ def _joint(profile: Distributions) -> np.ndarray:
 
 def payoff_errors(game: EmpiricalGame, profile: Distributions) -> tuple[float, ...]:
     """The standard error of each player's payoff at a fixed mixed profile; SolverError below two episodes somewhere."""
-    joint, players = _joint(profile), len(profile)
+    joint, players = joint_of(profile), len(profile)
     weights = {tuple(place): joint[tuple(place)] * np.eye(players) for place in np.argwhere(joint > 0).tolist()}
     return tuple(np.sqrt(np.diag(game.estimate(weights)[1])).tolist())
 

@@ -70,16 +70,20 @@ class ExactMeasure:
         self.weight = 0.0
 
     def plan(self, policies: Mapping[str, Policy]) -> np.ndarray:
-        """The plan [P] of the policies on their seats. Raises LearningError for one that tells no distribution."""
+        """The plan [P] of the policies on their seats, by policy name, or by the agent's own, which then wins.
+
+        Raises LearningError for a policy that tells no distribution.
+        """
         found: dict[int, np.ndarray] = {}
-        for name in dict.fromkeys(self.seats.values()):
+        sitting = {agent: agent if agent in policies else name for agent, name in self.seats.items()}
+        for name in dict.fromkeys(sitting.values()):
             policy = policies[name]
             if not isinstance(policy, Distributes):
                 raise LearningError(
                     f"evaluation.exact needs the distributions of policy {name!r}, which a {type(policy).__name__} "
                     "does not tell; seat a language model or a network, or leave evaluation.exact out"
                 )
-            mine = [place for place, view in enumerate(self.views) if self.seats[view.agent] == name]
+            mine = [place for place, view in enumerate(self.views) if sitting[view.agent] == name]
             found.update(zip(mine, policy.distributions([self.views[place] for place in mine]), strict=True))
         return self.game.plan([found[place] for place in range(len(self.views))])
 

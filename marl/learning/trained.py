@@ -18,6 +18,7 @@ from marl.learning.seating import seat
 from marl.policies import Policy
 from marl.policies.build import LEAGUE
 from marl.policies.league import LeaguePolicy
+from marl.settings import Scenario
 from marl.store import RunDirectory, write_atomically
 
 
@@ -31,11 +32,16 @@ def live_policies(
 
 
 def best_policies(run: RunDirectory) -> dict[str, Policy]:
-    """Every seated policy of the run with the weights of its best checkpoint, built without a learner or a critic.
+    """`checkpoint_policies` of the best checkpoint. Raises LearningError where none is marked so."""
+    return checkpoint_policies(run, best_checkpoint(run.path / "checkpoints"))
 
-    Raises LearningError where no checkpoint is marked as the best, or it is not whole or of other modules.
+
+def checkpoint_policies(run: RunDirectory, state: Mapping[str, Any]) -> dict[str, Policy]:
+    """Every seated policy of the run with the weights of a checkpoint's `state`, without a learner or a critic.
+
+    Raises LearningError where it is of other modules.
     """
-    config, state = MultiAgentConfig.for_scenario(run.scenario()), best_checkpoint(run.path / "checkpoints")
+    config = MultiAgentConfig.for_scenario(run.scenario())
     actors = dict(config.get_multi_rl_module_spec(inference_only=True).build().items())
     leagues = leagues_of(run.scenario())
     try:
@@ -44,8 +50,15 @@ def best_policies(run: RunDirectory) -> dict[str, Policy]:
         for name, league in leagues.items():
             league.set_state(state["leagues"][name])
     except (KeyError, RuntimeError, ValueError) as error:
-        raise LearningError(f"the best checkpoint of {run.path} does not fit the run's scenario ({error})") from error
+        raise LearningError(f"a checkpoint of {run.path} does not fit the run's scenario ({error})") from error
     return live_policies(config, actors, leagues)
+
+
+def export_untrained(scenario: Scenario, folder: str | Path) -> None:
+    """Write each learning policy as training would begin with it to `folder`/<its name>."""
+    config = MultiAgentConfig.for_scenario(scenario)
+    for name, actor in config.get_multi_rl_module_spec(inference_only=True).build().items():
+        actor.policy.export(Path(folder) / name)
 
 
 def export_league(policy: LeaguePolicy, league: League, folder: Path) -> None:

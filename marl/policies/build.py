@@ -20,7 +20,15 @@ from marl.policies.q_network import QNetworkPolicy
 from marl.policies.scripted import ScriptedPolicy
 from marl.scenario import load_attribute
 from marl.seeding import seed_of
-from marl.settings import APISettings, LanguageModelSettings, LeagueSettings, NetworkSettings, ScriptedSettings
+from marl.settings import (
+    APISettings,
+    LanguageModelSettings,
+    LeagueSettings,
+    MixtureSettings,
+    NetworkSettings,
+    Scenario,
+    ScriptedSettings,
+)
 
 LEAGUE = "league.json"
 """In the folder of an exported league: the folders of its `members`, and their `probabilities`."""
@@ -59,6 +67,8 @@ def build_policies(
             policies[name] = scripted_policy(name, settings)
         elif isinstance(settings, APISettings):
             policies[name] = APIPolicy(name, settings)
+        elif isinstance(settings, MixtureSettings):
+            policies[name] = _mixture(name, settings, scenario, own, bases)
         elif not isinstance(settings, LeagueSettings):
             policies[name] = HumanPolicy(name)
     for name, settings in wanted.items():
@@ -90,6 +100,40 @@ def _league(
         for member in note["members"]
     ]
     return LeaguePolicy(name, members, note["probabilities"], scenario.seed)
+
+
+def _mixture(name: str, settings: MixtureSettings, scenario: AnyScenario, seed: int, bases: Bases) -> LeaguePolicy:
+    home, reads_as = home_of(scenario, name), settings.of or name
+    members = {
+        folder: frozen_policy(reads_as, settings.policy, home, folder, seed, bases, values=settings.values)
+        for folder in dict.fromkeys(settings.folders)
+    }
+    playing = [members[folder] for folder in settings.folders]
+    return LeaguePolicy(name, playing, settings.probabilities, home.seed, settings.together)
+
+
+def frozen_policy(
+    name: str,
+    settings: LanguageModelSettings | NetworkSettings,
+    scenario: Scenario,
+    folder: str | Path,
+    seed: int,
+    bases: Bases,
+    *,
+    values: bool = False,
+) -> Policy:
+    """The policy that was exported to `folder`, reading as policy `name` of the scenario does; it learns no more.
+
+    With `values` it takes the option of the largest Q value. Raises StoreError where there is no such folder.
+    """
+    path, own = Path(folder), settings.model_copy(update={"learn": False})
+    if not path.is_dir():
+        raise StoreError(f"policies.{name}: no folder {str(folder)!r}; name folders of exported policies")
+    if isinstance(own, NetworkSettings):
+        kind = QNetworkPolicy if values else NetworkPolicy
+        return network_policy(name, own, scenario, seed=seed, folder=path, kind=kind)
+    policy = bases.exported(name, own, seed, path)
+    return with_values(policy, folder=path) if values else policy
 
 
 def scripted_policy(name: str, settings: ScriptedSettings) -> ScriptedPolicy:

@@ -85,7 +85,7 @@ class Encoding:
 
     @classmethod
     def of(cls, scenario: Scenario, policy: str) -> Encoding:
-        """For `policy` in this scenario, whose past checkpoints may sit there too, in a league.
+        """For `policy` in this scenario, whose past checkpoints may sit there too, in a league or a mixture.
 
         Raises ScenarioError where messages are free text.
         """

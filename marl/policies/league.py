@@ -1,4 +1,4 @@
-"""A seat on which past checkpoints of a learning policy play, another one each episode."""
+"""A seat on which one of several frozen policies plays, such as past checkpoints: another one each episode."""
 
 from __future__ import annotations
 
@@ -22,13 +22,21 @@ def drawn(seed: int, name: str, probabilities: Sequence[float] | np.ndarray, epi
 class LeaguePolicy:
     """Lets one of `members` play, chosen for each episode with `probabilities`; outside of any episode, the last one.
 
-    It never learns: its members are frozen.
+    It never learns: its members are frozen. Those with the same word in `together` are drawn at once.
     """
 
-    def __init__(self, name: str, members: Sequence[Policy], probabilities: Sequence[float], seed: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        members: Sequence[Policy],
+        probabilities: Sequence[float],
+        seed: int,
+        together: str | None = None,
+    ) -> None:
         self.name = name
         self.trainable = False
         self.seed = seed
+        self._drawn_as = name if together is None else together
         self.seat(members, probabilities)
 
     def seat(self, members: Sequence[Policy], probabilities: Sequence[float]) -> None:
@@ -39,7 +47,7 @@ class LeaguePolicy:
 
     def member(self, episode: int | None) -> Policy:
         """Who plays this episode."""
-        return self.members[-1 if episode is None else drawn(self.seed, self.name, self.probabilities, episode)]
+        return self.members[-1 if episode is None else drawn(self.seed, self._drawn_as, self.probabilities, episode)]
 
     def decide(self, views: Sequence[View]) -> list[Decision]:
         """One decision for each view, by the member that plays the view's episode."""

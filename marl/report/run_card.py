@@ -7,7 +7,7 @@ from typing import Any
 
 from marl.report import formats
 from marl.report.inputs import RunInputs
-from marl.settings import APISettings, LanguageModelSettings, LeagueSettings, NetworkSettings, Scenario
+from marl.settings import APISettings, LanguageModelSettings, LeagueSettings, MixtureSettings, NetworkSettings, Scenario
 
 _KNOWN = {"seed", "command", "status", "versions", "parameters", "model", "started", "finished", "duration_s"}
 
@@ -79,6 +79,8 @@ def _models(scenario: Scenario) -> str:
             names[name] = f"{policy.model} at {policy.base_url} ({name})"
         elif isinstance(policy, LeagueSettings):
             names[name] = f"past checkpoints of {policy.of} ({name})"
+        elif isinstance(policy, MixtureSettings):
+            names[name] = f"{len(set(policy.folders))} trained policies ({name})"
     return ", ".join(names.values())
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from marl.errors import EnvError, ScenarioError
-from marl.evaluation.tournament import choose_profiles, play_tournament
+from marl.evaluation.tournament import choose_profiles, play_profile, play_tournament
 from marl.seeding import stream
 from marl.types import Episode
 
@@ -55,3 +55,12 @@ def test_arguments_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ScenarioError, match="pass `rng`"):
         choose_profiles([5, 5, 5, 5], sample=40)
     assert len(choose_profiles([2, 2], sample=9)) == 4
+
+
+def test_one_profile_alone(episode: Make) -> None:
+    def play(seating: Mapping[str, int], indices: Sequence[int]) -> list[Episode]:
+        return [episode(i, {"column": i, "row": seating["row"]}, error="E: x" if i == 1 else None) for i in indices]
+
+    payoffs, failed = play_profile(play, {"row": 7, "column": 8}, [0, 1])
+    assert payoffs[0] == [7, 0]
+    assert failed == {1: "E: x"}

@@ -6,7 +6,7 @@ from scipy import stats
 
 from marl.errors import SolverError
 from marl.games.empirical import EmpiricalGame
-from marl.games.regret import Distributions, gain_of_switch, payoff_errors, profile_regret
+from marl.games.regret import Distributions, gain_of_switch, joint_regret, payoff_errors, profile_regret
 
 NAMES = {"scout_0": ("a", "b", "c"), "partner_0": ("a", "b", "c")}
 COORDINATION = np.eye(3) * 2
@@ -115,3 +115,21 @@ def test_errors_of_mixed_payoffs_and_of_a_switch() -> None:
 def test_too_few_episodes_are_refused() -> None:
     with pytest.raises(SolverError, match="needs 2 at least"):
         regret(noisy(COORDINATION, 1, 0), point(0, 0))
+
+
+def test_a_joint_distribution_is_judged_by_what_deviations_gain_against_it() -> None:
+    """Aumann 1974: chicken's three good outcomes with a third each are a correlated, thus a coarse correlated,
+    equilibrium that pays 5; their marginals alone are none.
+    """
+    row = np.array([[6.0, 2.0], [7.0, 0.0]])
+    samples = {p: [[row[p], row.T[p]]] * 2 for p in np.ndindex(2, 2)}
+    game = EmpiricalGame(["row", "column"], [["yield", "dare"]] * 2, samples)
+    joint = np.array([[1.0, 1.0], [1.0, 0.0]]) / 3
+    found = joint_regret(game, joint, confidence=0.95, rng=np.random.default_rng(0))
+    assert found.nash_conv == pytest.approx((0.0, 0.0, 0.0))
+    both_yield = joint_regret(game, np.diag([1.0, 0.0]), confidence=0.95, rng=np.random.default_rng(0))
+    assert both_yield.nash_conv == pytest.approx((2.0, 2.0, 2.0))
+    skewed = joint_regret(game, np.diag([0.5, 0.5]), confidence=0.95, rng=np.random.default_rng(0))
+    # Told nothing, one gains by always yielding: (6 + 2) / 2 - (6 + 0) / 2.
+    assert [own.mean for own in skewed.players] == pytest.approx([1.0, 1.0])
+    assert [own.best_response for own in skewed.players] == [0, 0]

@@ -108,3 +108,12 @@ def test_policies_without_distributions_and_games_with_talk_are_refused():
         measure.plan(build_policies(scenario, seed=0))
     with pytest.raises(ScenarioError, match="without talk"):
         ExactMeasure(kuhn("channel={topology: broadcast, talk_rounds: 1, vocabulary: [hello]}"))
+
+
+def test_who_sits_under_an_agents_own_name_is_measured_there():
+    scenario = kuhn()
+    one, two = (build_policies(scenario, seed=seed) for seed in (0, 1))
+    measure = ExactMeasure(scenario)
+    mixed = measure.plan({**one, "player_1": two["second"]})
+    np.testing.assert_array_equal(mixed[:6], measure.plan(one)[:6])
+    np.testing.assert_array_equal(mixed[6:], measure.plan(two)[6:])

@@ -61,3 +61,11 @@ def test_there_is_one_probability_for_each_member() -> None:
         LeaguePolicy("past", [Says("old")], [0.5, 0.5], 0)
     with pytest.raises(ValueError, match="0 members"):
         LeaguePolicy("past", [], [], 0)
+
+
+def test_mixtures_that_are_drawn_together_play_the_same_place() -> None:
+    draws = [0.25, 0.75]
+    one, two = (LeaguePolicy(name, [Says("a"), Says("b")], draws, 0, "others") for name in ("one", "two"))
+    apart = LeaguePolicy("three", [Says("a"), Says("b")], draws, 0)
+    names = [[league.member(episode).name for episode in range(64)] for league in (one, two, apart)]
+    assert names[0] == names[1] != names[2]

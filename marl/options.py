@@ -1,0 +1,65 @@
+"""What the command line's options make of a scenario's name: settings, and the folder of the run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from marl.errors import ParleyError
+from marl.multi_task import AnyScenario, MultiTask, load_any
+from marl.settings import Scenario
+from marl.store import SETTINGS
+
+RUNS = Path("runs")
+
+
+def any_scenario(
+    name: str,
+    overrides: list[str],
+    seed: int | None,
+    model: str | None,
+    env_runners: int | None = None,
+    resume: bool = False,
+) -> AnyScenario:
+    """The scenario as the options say; with `resume` they may say nothing, so that a run's curve has one meaning."""
+    given = {"--set": overrides, "--seed": seed is not None, "--model": model, "--env-runners": env_runners}
+    changed = [option for option, value in given.items() if value]
+    if resume and changed:
+        raise ParleyError(
+            f"--resume goes on with the scenario that the run was made from; leave out {', '.join(changed)}, "
+            "or start a new run without --resume"
+        )
+    extra = list(overrides)
+    if seed is not None:
+        extra.append(f"seed={seed}")
+    if env_runners is not None:
+        extra.append(f"training.env_runners={env_runners}")
+    scenario = load_any(name, extra)
+    if model is not None:
+        seats = [key for key, policy in scenario.policies.items() if policy.kind == "language_model"]
+        scenario = load_any(name, [*extra, *(f"policies.{key}.model={model}" for key in seats)])
+    return scenario
+
+
+def one_scenario(name: str, *options: Any) -> Scenario:
+    """The single scenario that `any_scenario` gives. Raises ParleyError where the file lists several tasks."""
+    settings = any_scenario(name, *options)
+    if isinstance(settings, MultiTask):
+        raise ParleyError(
+            f"{name} lists several tasks; `marl train {name}` trains them, then `marl evaluate` and `marl compare` "
+            f"measure. Here give one scenario, such as one of its tasks: {', '.join(settings.tasks)}"
+        )
+    return settings
+
+
+def run_folder(scenario: AnyScenario, out: Path | None, resume: bool) -> Path:
+    """The run directory: `out`, or with `resume` the newest run of the scenario, or a new one in runs/."""
+    if out is not None:
+        return out
+    if resume:
+        runs = sorted(path for path in RUNS.glob(f"{scenario.name}-*/*.yaml") if path.name in SETTINGS)
+        if not runs:
+            raise ParleyError(f"nothing to resume: no {RUNS}/{scenario.name}-* here; name the run directory with --out")
+        return runs[-1].parent
+    return RUNS / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
