@@ -7,6 +7,7 @@ leaves `analyze` to the analysis of a run.
 
 from __future__ import annotations
 
+from marl.games.cheap_talk import CheapTalk, signaling_game
 from marl.games.components import equilibrium_components
 from marl.games.correlated import CorrelatedEquilibrium, correlated_equilibrium
 from marl.games.dominance import dominated_strategies, iterated_elimination, rationalizable
@@ -20,17 +21,18 @@ from marl.games.mixed import mixed_equilibria, search_equilibria
 from marl.games.normal_form import NormalFormGame
 from marl.games.pure import pure_equilibria
 from marl.games.regret import PlayerRegret, ProfileRegret, profile_regret
-from marl.games.response_graph import response_graph, sink_components
+from marl.games.response_graph import response_graph, response_sinks
 from marl.games.selection import payoff_dominant, risk_comparisons
-from marl.games.sinks import better_response_sinks
 from marl.games.solution import solve
 from marl.games.summary import analyze
+from marl.games.talk_equilibria import TalkEquilibrium, solve_cheap_talk, talk_equilibrium
 from marl.games.welfare import pareto_set, price_of_anarchy, price_of_stability, social_optimum
 from marl.games.zero_sum import MatrixGame, security_level, zero_sum_value
 
 summarize = analyze
 
 __all__ = [
+    "CheapTalk",
     "CorrelatedEquilibrium",
     "EmpiricalGame",
     "Equilibrium",
@@ -39,8 +41,8 @@ __all__ = [
     "NormalFormGame",
     "PlayerRegret",
     "ProfileRegret",
+    "TalkEquilibrium",
     "analyze",
-    "better_response_sinks",
     "correlated_equilibrium",
     "dominated_strategies",
     "equilibrium_components",
@@ -59,13 +61,16 @@ __all__ = [
     "rationalizable",
     "read_game",
     "response_graph",
+    "response_sinks",
     "risk_comparisons",
     "search_equilibria",
     "security_level",
-    "sink_components",
+    "signaling_game",
     "social_optimum",
     "solve",
+    "solve_cheap_talk",
     "summarize",
+    "talk_equilibrium",
     "write_game",
     "zero_sum_value",
 ]
