@@ -249,12 +249,19 @@ def compare(
 
 
 @app.command()
-def analyze(run: RunPath, checkpoint: CheckpointOption = "last") -> None:
+def analyze(
+    run: RunPath,
+    checkpoint: CheckpointOption = "last",
+    communication: Annotated[bool, typer.Option("--communication", help="Does talk pay? Arms and meta-games.")] = False,
+) -> None:
     """Play the tournament and solve the empirical game: equilibria, regret, price of anarchy."""
+    from marl.communication_game import analyze_communication
+
     with _explained():
         directory = RunDirectory(run)
+        play_and_solve = analyze_communication if communication else experiment.analyze
         with ProgressBars(console, directory.scenario()) as bars:
-            analysis = experiment.analyze(run, checkpoint=checkpoint, on_progress=bars)
+            analysis = play_and_solve(run, checkpoint=checkpoint, on_progress=bars)
         print_analysis(console, analysis)
         print_usage(console, directory)
 

@@ -7,6 +7,7 @@ leaves `analyze` to the analysis of a run.
 
 from __future__ import annotations
 
+from marl.games.arm_comparison import compare_arms
 from marl.games.cheap_talk import CheapTalk, signaling_game
 from marl.games.components import equilibrium_components
 from marl.games.correlated import CorrelatedEquilibrium, correlated_equilibrium
@@ -17,6 +18,7 @@ from marl.games.equilibrium import Equilibrium, EquilibriumSet
 from marl.games.evolutionary_stability import evolutionarily_stable
 from marl.games.files import read_game, write_game
 from marl.games.lemke_howson import lemke_howson, one_equilibrium
+from marl.games.meta_game import meta_game
 from marl.games.mixed import mixed_equilibria, search_equilibria
 from marl.games.normal_form import NormalFormGame
 from marl.games.pure import pure_equilibria
@@ -43,6 +45,7 @@ __all__ = [
     "ProfileRegret",
     "TalkEquilibrium",
     "analyze",
+    "compare_arms",
     "correlated_equilibrium",
     "dominated_strategies",
     "equilibrium_components",
@@ -50,6 +53,7 @@ __all__ = [
     "extreme_equilibria",
     "iterated_elimination",
     "lemke_howson",
+    "meta_game",
     "mixed_equilibria",
     "one_equilibrium",
     "pareto_set",
