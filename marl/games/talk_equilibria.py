@@ -1,6 +1,6 @@
 """The equilibria of a game with cheap talk, each with what its messages tell and whether play heeds them.
 
-An equilibrium *babbles* if everybody plays alike whatever is said (Farrell & Rabin 1996); there always is one. It is
+An equilibrium *babbles* if nobody's play depends on what others say (Farrell & Rabin 1996); there always is one. It is
 *informative* if somebody's play depends on messages that are sent. In between lies *off path*: play is the same after
 all messages that are sent, and would be another after one that is not.
 """

@@ -11,9 +11,9 @@ from marl.games.phrases import Numbers, Sentence, listed, name, quoted
 Record = Mapping[str, Any]
 
 MEANINGS = {
-    "babbling": "babbling (everybody plays alike whatever is said)",
-    "off path": "off path (play is the same after every message that is sent, and another after one that is not)",
-    "informative": "informative (somebody's play depends on messages that are sent)",
+    "babbling": "babbling (nobody's play depends on what others say)",
+    "off path": "off path (it depends only on messages that are never sent)",
+    "informative": "informative (it depends on messages that are sent)",
 }
 CONVENTIONS = {
     "separating": "each message tells the state (separating)",
