@@ -222,15 +222,23 @@ def analyze(
     over_checkpoints: Annotated[
         bool, typer.Option("--over-checkpoints", help="Say instead whether play settled over the kept checkpoints.")
     ] = False,
+    communication: Annotated[
+        bool, typer.Option("--communication", help="Say instead whether talk pays: arms and meta-games.")
+    ] = False,
 ) -> None:
     """Play the tournament and solve the empirical game: equilibria, regret, price of anarchy."""
     from marl.checkpoints import over_checkpoints as compared
+    from marl.communication_game import analyze_communication
 
     with _explained():
+        if over_checkpoints and communication:
+            raise typer.BadParameter("--over-checkpoints and --communication are two analyses; ask for one at a time")
         directory = RunDirectory(run)
         with ProgressBars(console, directory.scenario()) as bars:
             if over_checkpoints:
                 analysis = compared(run, on_progress=bars)
+            elif communication:
+                analysis = analyze_communication(run, checkpoint=checkpoint, on_progress=bars)
             else:
                 analysis = experiment.analyze(run, checkpoint=checkpoint, on_progress=bars)
         print_analysis(console, analysis)
@@ -246,13 +254,22 @@ def solve(
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole record as JSON.")] = False,
     time_limit: Annotated[float, typer.Option("--time-limit", help="Seconds in all.")] = 60.0,
     memory_limit: Annotated[int, typer.Option("--memory-limit", help="Megabytes of address space.", min=512)] = 4096,
+    messages: Annotated[int, typer.Option("--messages", help="Free messages to choose from before play.", min=0)] = 0,
+    speaker: Annotated[list[str] | None, typer.Option("--speaker", help="Who sends one; all do by default.")] = None,
 ) -> None:
     """Solve the game in a file: equilibria of every kind, dominance, welfare, stability, in words."""
-    from marl.games.files import read_game
-    from marl.games.solution import solve as solve_game
+    from marl.games import CheapTalk, read_game, solve_cheap_talk
+    from marl.games import solve as solve_game
 
     with _explained():
-        record = solve_game(read_game(file), concept or None, time_limit=time_limit, megabytes=memory_limit)
+        if (concept and messages) or (speaker and not messages):
+            raise ParleyError("--speaker goes with --messages, and --concept does not: talk has a record of its own")
+        game = read_game(file)
+        if messages:
+            talk = CheapTalk(game, speakers=speaker or game.players, messages=messages)
+            record = solve_cheap_talk(talk, time_limit=time_limit, megabytes=memory_limit)
+        else:
+            record = solve_game(game, concept or None, time_limit=time_limit, megabytes=memory_limit)
         if as_json:
             typer.echo(json.dumps(record, indent=1))
         else:

@@ -7,6 +7,8 @@ leaves `analyze` to the analysis of a run.
 
 from __future__ import annotations
 
+from marl.games.arm_comparison import compare_arms
+from marl.games.cheap_talk import CheapTalk, signaling_game
 from marl.games.components import equilibrium_components
 from marl.games.correlated import CorrelatedEquilibrium, correlated_equilibrium
 from marl.games.dominance import dominated_strategies, iterated_elimination, rationalizable
@@ -16,21 +18,23 @@ from marl.games.equilibrium import Equilibrium, EquilibriumSet
 from marl.games.evolutionary_stability import evolutionarily_stable
 from marl.games.files import read_game, write_game
 from marl.games.lemke_howson import lemke_howson, one_equilibrium
+from marl.games.meta_game import meta_game
 from marl.games.mixed import mixed_equilibria, search_equilibria
 from marl.games.normal_form import NormalFormGame
 from marl.games.pure import pure_equilibria
 from marl.games.regret import PlayerRegret, ProfileRegret, profile_regret
-from marl.games.response_graph import response_graph, sink_components
+from marl.games.response_graph import response_graph, response_sinks
 from marl.games.selection import payoff_dominant, risk_comparisons
-from marl.games.sinks import better_response_sinks
 from marl.games.solution import solve
 from marl.games.summary import analyze
+from marl.games.talk_equilibria import TalkEquilibrium, solve_cheap_talk, talk_equilibrium
 from marl.games.welfare import pareto_set, price_of_anarchy, price_of_stability, social_optimum
 from marl.games.zero_sum import MatrixGame, security_level, zero_sum_value
 
 summarize = analyze
 
 __all__ = [
+    "CheapTalk",
     "CorrelatedEquilibrium",
     "EmpiricalGame",
     "Equilibrium",
@@ -39,8 +43,9 @@ __all__ = [
     "NormalFormGame",
     "PlayerRegret",
     "ProfileRegret",
+    "TalkEquilibrium",
     "analyze",
-    "better_response_sinks",
+    "compare_arms",
     "correlated_equilibrium",
     "dominated_strategies",
     "equilibrium_components",
@@ -48,6 +53,7 @@ __all__ = [
     "extreme_equilibria",
     "iterated_elimination",
     "lemke_howson",
+    "meta_game",
     "mixed_equilibria",
     "one_equilibrium",
     "pareto_set",
@@ -59,13 +65,16 @@ __all__ = [
     "rationalizable",
     "read_game",
     "response_graph",
+    "response_sinks",
     "risk_comparisons",
     "search_equilibria",
     "security_level",
-    "sink_components",
+    "signaling_game",
     "social_optimum",
     "solve",
+    "solve_cheap_talk",
     "summarize",
+    "talk_equilibrium",
     "write_game",
     "zero_sum_value",
 ]

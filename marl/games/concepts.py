@@ -22,8 +22,8 @@ from marl.games.limits import Deadline
 from marl.games.mixed import mixed_equilibria
 from marl.games.normal_form import NormalFormGame, Number
 from marl.games.pure import pure_equilibria, pure_equilibrium
+from marl.games.response_graph import response_sinks
 from marl.games.selection import payoff_dominant, risk_comparisons
-from marl.games.sinks import better_response_sinks
 from marl.games.welfare import pareto_set, price_of_anarchy, price_of_stability, social_optimum
 from marl.games.zero_sum import is_constant_sum, security_level
 
@@ -220,7 +220,7 @@ def _selection(solving: Solving) -> dict[str, Any]:
 
 
 def _sinks(solving: Solving) -> dict[str, Any]:
-    sinks = better_response_sinks(solving.game)
+    sinks = response_sinks(solving.game, responses="better")
     return {"better_response_sinks": [[list(profile) for profile in members] for members in sinks]}
 
 
