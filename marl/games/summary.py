@@ -13,8 +13,10 @@ from marl.games.equilibrium import Equilibrium, EquilibriumSet, certify
 from marl.games.mixed import mixed_equilibria
 from marl.games.normal_form import NormalFormGame, Profile
 from marl.games.pure import pure_equilibria
+from marl.games.refinement import refinement
 from marl.games.regret import Distributions, gain_of_switch, payoff_errors, profile_regret
 from marl.games.response_graph import response_graph, response_sinks
+from marl.games.support import support_probabilities
 from marl.games.welfare import price_of_anarchy, price_of_stability, social_optimum
 from marl.games.words import sentences
 
@@ -29,7 +31,9 @@ def analyze(
     """All that is known about the game and the learned profile, as plain lists, numbers and strings (analysis.json).
 
     Equilibria, optimum, prices and graph are exactly those of the mean payoffs; `epsilon` is the upper confidence bound
-    on the largest regret of an equilibrium in the true game. `mixed` holds the equilibria in which someone mixes;
+    on the largest regret of an equilibrium in the true game, `support_probability` the probability that the true game has
+    an equilibrium with the same strategies in it, and `refinement` what to play to decide whether the learned profile and
+    the pure equilibria are some (see `marl.games.refinement`). `mixed` holds the equilibria in which someone mixes;
     payoffs are in the players' order; unknown numbers are None. With `missing` profiles only the pure equilibria that
     the played ones prove are listed, the optimum is that of the played ones, and the prices are None. Raises
     SolverError where the learned profile was not played or a played profile has fewer than two episodes.
@@ -61,8 +65,21 @@ def analyze(
         "price_of_stability": None if stability is None else float(stability),
         **_graph(game, means, learned),
     }
+    _add_support(analysis, game, rng)
+    decided = {learned: None} | {one.pure: None for one in pure if one.pure is not None}
+    points = [_point(profile, game.shape) for profile in decided]
+    analysis["refinement"] = refinement(game, points, confidence=confidence, rng=rng)
     analysis["summary"] = sentences(analysis)
     return analysis
+
+
+def _add_support(analysis: dict[str, Any], game: EmpiricalGame, rng: np.random.Generator) -> None:
+    """Put the probabilities beside the equilibria."""
+    supports = [[[s] for s in profile] for profile in analysis["pure"]]
+    chances = support_probabilities(game, [*supports, *(one["support"] for one in analysis["mixed"])], rng=rng)
+    analysis["pure_support_probability"] = chances[: len(supports)]
+    for one, chance in zip(analysis["mixed"], chances[len(supports) :], strict=True):
+        one["support_probability"] = chance
 
 
 def _equilibria(game: EmpiricalGame, means: NormalFormGame) -> EquilibriumSet:
@@ -90,9 +107,13 @@ def _plain(tensor: np.ndarray) -> list[Any]:
     return plain.tolist()
 
 
+def _point(profile: Profile, shape: Sequence[int]) -> Distributions:
+    """The profile as a distribution for each player."""
+    return tuple(tuple(float(s == own) for s in range(size)) for own, size in zip(profile, shape, strict=True))
+
+
 def _learned(game: EmpiricalGame, profile: Profile, confidence: float, rng: np.random.Generator) -> dict[str, Any]:
-    point = tuple(tuple(float(s == own) for s in range(size)) for own, size in zip(profile, game.shape, strict=True))
-    regret = profile_regret(game, point, confidence=confidence, rng=rng)
+    regret = profile_regret(game, _point(profile, game.shape), confidence=confidence, rng=rng)
     named = list(zip(game.players, game.strategies, regret.players, strict=True))
     mean, low, high = regret.nash_conv
     return {

@@ -20,7 +20,7 @@ def sentences(analysis: Mapping[str, Any]) -> list[Sentence]:
     Names that are no identifiers stand in curly quotes, so that every other number in a text is one of `numbers`,
     rounded for reading; "%" marks a share.
     """
-    writers = (_game, _learned, _regret, _verdict, _equilibria, _noise, _welfare, _prices, _graph)
+    writers = (_game, _learned, _regret, _verdict, _equilibria, _noise, _support, _welfare, _prices, _graph, _refinement)
     return [sentence for writer in writers for sentence in writer(analysis)]
 
 
@@ -137,6 +137,26 @@ def _noise(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
         )
 
 
+def _support(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
+    """How likely each of the first equilibria is one in the true game."""
+    named = [(_profile(analysis, p), c) for p, c in zip(analysis["pure"], analysis["pure_support_probability"], strict=True)]
+    named += [(_drawn_from(analysis, one["support"]), one["support_probability"]) for one in analysis["mixed"]]
+    known, say = [(words, chance) for words, chance in named if chance is not None], Numbers()
+    if not known:
+        return
+    parts = [f"{say.share(f'support probability {k}', c)} for {words}" for k, (words, c) in enumerate(known[:SHOWN], 1)]
+    yield say.sentence(
+        "The probability that the true game has an equilibrium of just these strategies (the share of games drawn "
+        f"from what the episodes leave possible) is {listed(parts)}."
+    )
+
+
+def _drawn_from(analysis: Mapping[str, Any], support: Sequence[Sequence[int]]) -> str:
+    game = analysis["game"]
+    rows = zip(game["players"], game["strategies"], support, strict=True)
+    return f"({', '.join(f'{name(player)} {listed((quoted(own[s]) for s in used), "or")}' for player, own, used in rows)})"
+
+
 def _welfare(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
     best, say = analysis["social_optimum"], Numbers()
     among = "played profile" if analysis["missing"] else "profile"
@@ -190,6 +210,23 @@ def _graph(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
         f"When players switch one at a time to a best response{among}, by the mean payoffs, play ends in a sink (a set "
         f"of profiles that best responses never leave). Here there {'is' if len(sinks) == 1 else 'are'} "
         f"{say.count('sinks', len(sinks), 'sink')} of {sizes} {noun}; the learned profile lies {where}."
+    )
+
+
+def _refinement(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
+    """What is undecided, and what would decide it."""
+    plan, say = analysis["refinement"], Numbers()
+    asked = f"whether a switch from the learned profile{' or a pure equilibrium' if analysis['pure'] else ''} gains"
+    tolerance = f"a gain of up to {say('tolerance', plan['tolerance'])} counting as none"
+    if not plan["undecided"]:
+        yield say.sentence(f"Decided is {asked}, {tolerance}, for all {say('questions', plan['questions'])} switches.")
+        return
+    first, total = plan["profiles"][0], sum(one["more"] for one in plan["profiles"])
+    yield say.sentence(
+        f"Undecided is {asked}, {tolerance}, for {say('undecided', plan['undecided'])} of {say('questions', plan['questions'])} "
+        f"switches. If the means are right, {say('more episodes', total)} more episodes in "
+        f"{say.count('profiles to play', len(plan['profiles']), 'profile')} would decide it, most "
+        f"({say('most more episodes', first['more'])}) of {_profile(analysis, first['profile'])}."
     )
 
 

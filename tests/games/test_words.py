@@ -94,6 +94,17 @@ def recomputed(a: dict[str, Any]) -> Iterator[tuple[str, float]]:
             yield "price of anarchy", 1 if optimum == worst else worst / optimum if optimum < 0 else optimum / worst
         if a["price_of_stability"] is not None:
             yield "price of stability", 1 if optimum == best else best / optimum if optimum < 0 else optimum / best
+    chances = [*a["pure_support_probability"], *(one["support_probability"] for one in a["mixed"])]
+    for k, chance in enumerate((c for c in chances if c is not None), start=1):
+        yield f"support probability {k}", chance
+    plan = a["refinement"]
+    spread = np.nanmax(np.array(game["mean"], dtype=float)) - np.nanmin(np.array(game["mean"], dtype=float))
+    yield "tolerance", 0.05 * spread
+    yield "questions", plan["questions"]
+    yield "undecided", plan["undecided"]
+    yield "more episodes", sum(one["more"] for one in plan["profiles"])
+    yield "profiles to play", len(plan["profiles"])
+    yield "most more episodes", max((one["more"] for one in plan["profiles"]), default=0)
     yield "sinks", len(a["sinks"])
     for sink in a["sinks"]:
         yield f"sink size {len(sink)}", len(sink)
