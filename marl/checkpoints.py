@@ -77,13 +77,8 @@ def over_checkpoints(
         payoffs, failed = play_profile(sitting, seating, episodes)
         samples[profile] = {number: own for number, own in payoffs.items() if number not in failed}
         on_progress("analyze", {"done": done, "total": len(profiles)})
-    names = [[f"iteration {iteration}" for iteration in iterations]] * len(learning)
-    empirical = EmpiricalGame(
-        learning,
-        names,
-        {profile: list(own.values()) for profile, own in samples.items()},
-        {profile: list(own) for profile, own in samples.items()},
-    )
+    names = [f"iteration {iteration}" for iteration in iterations]
+    empirical = EmpiricalGame.from_episodes(dict.fromkeys(learning, names), samples)
     confidence = scenario.evaluation.confidence
     groups = [view.episode or 0 for view in asked]
     found = convergence(

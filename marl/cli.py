@@ -225,14 +225,20 @@ def analyze(
     communication: Annotated[
         bool, typer.Option("--communication", help="Say instead whether talk pays: arms and meta-games.")
     ] = False,
+    refine: Annotated[
+        bool, typer.Option("--refine", help="Keep what was played; add the episodes that open questions need.")
+    ] = False,
+    budget: Annotated[int, typer.Option("--budget", help="Of --refine: episodes to add at most.", min=1)] = 4096,
 ) -> None:
     """Play the tournament and solve the empirical game: equilibria, regret, price of anarchy."""
     from marl.checkpoints import over_checkpoints as compared
     from marl.communication_game import analyze_communication
 
     with _explained():
-        if over_checkpoints and communication:
-            raise typer.BadParameter("--over-checkpoints and --communication are two analyses; ask for one at a time")
+        if over_checkpoints + communication + refine > 1:
+            raise typer.BadParameter(
+                "--over-checkpoints, --communication and --refine are analyses of their own; ask for one at a time"
+            )
         directory = RunDirectory(run)
         with ProgressBars(console, directory.scenario()) as bars:
             if over_checkpoints:
@@ -240,7 +246,8 @@ def analyze(
             elif communication:
                 analysis = analyze_communication(run, checkpoint=checkpoint, on_progress=bars)
             else:
-                analysis = experiment.analyze(run, checkpoint=checkpoint, on_progress=bars)
+                more = budget if refine else None
+                analysis = experiment.analyze(run, checkpoint=checkpoint, refine=more, on_progress=bars)
         print_analysis(console, analysis)
         print_usage(console, directory)
 

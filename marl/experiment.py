@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from marl.errors import LearningError, ParleyError, StoreError
 from marl.multi_task import AnyScenario
+from marl.payoffs import Rows, to_refine, write_tournament
 from marl.scenario import evaluated
 from marl.seeding import seed_of, stream
 from marl.settings import ChannelSettings, LanguageModelSettings, Scenario, ScriptedSettings
@@ -191,12 +192,16 @@ def evaluate(
     return evaluation
 
 
-def analyze(out: str | Path, *, checkpoint: Checkpoint = "last", on_progress: Progress = _quiet) -> dict[str, Any]:
+def analyze(
+    out: str | Path, *, checkpoint: Checkpoint = "last", refine: int | None = None, on_progress: Progress = _quiet
+) -> dict[str, Any]:
     """Play the tournament of trained, untrained and scripted policies; write the empirical game to analysis.json.
 
-    `checkpoint` as in `policies_of`.
+    `checkpoint` as in `policies_of`. The payoffs of all episodes stand in tournament.json. With `refine` they are kept,
+    and up to so many more episodes are played where the last analysis says that they are needed to decide what is
+    open. Raises StoreError where there is no analysis of this checkpoint to refine.
     """
-    from marl.evaluation import play_tournament
+    from marl.evaluation import choose_profiles, play_profiles
     from marl.games import EmpiricalGame, summarize
     from marl.policies import meters
     from marl.rollout import play as rollout
@@ -205,7 +210,7 @@ def analyze(out: str | Path, *, checkpoint: Checkpoint = "last", on_progress: Pr
     scenario = run.scenario()
     policies = policies_of(run, checkpoint=checkpoint)
     strategies = seat_strategies(scenario, policies, untrained_policies(scenario, policies))
-    seed = seed_of(scenario.seed, "tournament")
+    seed, names = seed_of(scenario.seed, "tournament"), {agent: list(table) for agent, table in strategies.items()}
 
     def play_profile(profile: Mapping[str, Policy], indices: Any) -> list[Episode]:
         return rollout(scenario, profile, indices, seed=seed)
@@ -213,13 +218,23 @@ def analyze(out: str | Path, *, checkpoint: Checkpoint = "last", on_progress: Pr
     def on_profile(done: int, total: int) -> None:
         on_progress("analyze", {"done": done, "total": total})
 
+    if refine is None:
+        rows: Rows = {}
+        profiles = choose_profiles([len(own) for own in names.values()])
+        wanted = dict.fromkeys(profiles, range(scenario.analysis.episodes))
+    else:
+        rows, wanted = to_refine(run, names, checkpoint, refine)
     with metering(run, "analyze", meters(policies.values())):
-        samples = play_tournament(play_profile, strategies, episodes=scenario.analysis.episodes, on_profile=on_profile)
-    names = {agent: list(table) for agent, table in strategies.items()}
-    game = EmpiricalGame.from_samples(names, samples)
-    learned = tuple(0 for _ in names)
+        played, _ = play_profiles(play_profile, strategies, wanted, on_profile=on_profile)
+    for profile, own in played.items():
+        rows[profile] = rows.get(profile, {}) | own
+    write_tournament(run, names, checkpoint, rows)
+    game = EmpiricalGame.from_episodes(names, {profile: own for profile, own in rows.items() if own})
     analysis = summarize(
-        game, learned, confidence=scenario.evaluation.confidence, rng=stream(scenario.seed, "bootstrap", "analysis")
+        game,
+        tuple(0 for _ in names),
+        confidence=scenario.evaluation.confidence,
+        rng=stream(scenario.seed, "bootstrap", "analysis"),
     )
     analysis["checkpoint"] = checkpoint
     run.write_json("analysis.json", analysis)

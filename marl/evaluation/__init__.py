@@ -11,7 +11,7 @@ from marl.evaluation.statistics import (
     success_interval,
     unpaired_difference,
 )
-from marl.evaluation.tournament import choose_profiles, play_tournament
+from marl.evaluation.tournament import choose_profiles, play_profiles, play_tournament
 
 __all__ = [
     "LABELS",
@@ -30,6 +30,7 @@ __all__ = [
     "nearest_equilibrium",
     "paired_difference",
     "payoff_scale",
+    "play_profiles",
     "play_tournament",
     "situations",
     "success_interval",

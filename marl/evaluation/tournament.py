@@ -36,16 +36,8 @@ def play_tournament(
     profile needs, and others drawn without repeats with `rng`. `on_profile(done, total)` is called after each.
     Raises EnvError when fewer than two episodes are left.
     """
-    tables = {agent: list(table.values()) for agent, table in strategies.items()}
-    profiles = choose_profiles([len(table) for table in tables.values()], sample=sample, rng=rng)
-    played: dict[Profile, dict[int, list[float]]] = {}
-    failed: dict[int, str] = {}
-    for done, profile in enumerate(profiles, start=1):
-        seating = {agent: tables[agent][index] for agent, index in zip(tables, profile, strict=True)}
-        played[profile], faults = play_profile(play, seating, range(episodes))
-        failed |= faults
-        if on_profile is not None:
-            on_profile(done, len(profiles))
+    profiles = choose_profiles([len(table) for table in strategies.values()], sample=sample, rng=rng)
+    played, failed = play_profiles(play, strategies, dict.fromkeys(profiles, range(episodes)), on_profile=on_profile)
     kept = [index for index in range(episodes) if index not in failed]
     if len(kept) < 2:
         raise EnvError(
@@ -53,6 +45,27 @@ def play_tournament(
             f"needs 2; {next(iter(failed.values()), 'ask for more episodes')}"
         )
     return {profile: np.asarray([rows[index] for index in kept], dtype=np.float64) for profile, rows in played.items()}
+
+
+def play_profiles(
+    play: Callable[[Mapping[str, Any], Sequence[int]], list[Episode]],
+    strategies: Mapping[str, Mapping[str, Any]],
+    wanted: Mapping[Profile, Sequence[int]],
+    *,
+    on_profile: Callable[[int, int], None] | None = None,
+) -> tuple[dict[Profile, dict[int, list[float]]], dict[int, str]]:
+    """Play the episodes `wanted` of each profile: payoffs by profile and episode number, and why numbers failed."""
+    tables = {agent: list(table.values()) for agent, table in strategies.items()}
+    played: dict[Profile, dict[int, list[float]]] = {}
+    failed: dict[int, str] = {}
+    for done, (profile, indices) in enumerate(wanted.items(), start=1):
+        seating = {agent: tables[agent][index] for agent, index in zip(tables, profile, strict=True)}
+        rows, faults = play_profile(play, seating, indices)
+        played[profile] = {number: payoffs for number, payoffs in rows.items() if number not in faults}
+        failed |= faults
+        if on_profile is not None:
+            on_profile(done, len(wanted))
+    return played, failed
 
 
 def play_profile(

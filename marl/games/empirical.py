@@ -81,6 +81,15 @@ class EmpiricalGame:
             seeds = {profile: range(len(values)) for profile, values in samples.items()}
         return cls(tuple(strategies), [tuple(own) for own in strategies.values()], samples, seeds)
 
+    @classmethod
+    def from_episodes(
+        cls, strategies: Mapping[str, Sequence[str]], rows: Mapping[Profile, Mapping[int, Sequence[float]]]
+    ) -> EmpiricalGame:
+        """The game of payoffs by profile and episode number; the same number in two profiles is a pair."""
+        samples = {profile: list(own.values()) for profile, own in rows.items()}
+        seeds: dict[tuple[int | str, ...], list[int]] = {profile: list(own) for profile, own in rows.items()}
+        return cls(tuple(strategies), [tuple(own) for own in strategies.values()], samples, seeds)
+
     def profile(self, names: Sequence[int | str]) -> Profile:
         """Strategy names or indices, one per player, as indices. Raises SolverError for unknown ones."""
         if isinstance(names, str) or len(names) != len(self.shape):

@@ -30,13 +30,14 @@ def analyze(
 ) -> dict[str, Any]:
     """All that is known about the game and the learned profile, as plain lists, numbers and strings (analysis.json).
 
-    Equilibria, optimum, prices and graph are exactly those of the mean payoffs; `epsilon` is the upper confidence bound
-    on the largest regret of an equilibrium in the true game, `support_probability` the probability that the true game has
-    an equilibrium with the same strategies in it, and `refinement` what to play to decide whether the learned profile and
-    the pure equilibria are some (see `marl.games.refinement`). `mixed` holds the equilibria in which someone mixes;
-    payoffs are in the players' order; unknown numbers are None. With `missing` profiles only the pure equilibria that
-    the played ones prove are listed, the optimum is that of the played ones, and the prices are None. Raises
-    SolverError where the learned profile was not played or a played profile has fewer than two episodes.
+    Equilibria, optimum, prices and graph are exactly those of the mean payoffs; `epsilon` is the upper confidence
+    bound on the largest regret of an equilibrium in the true game, `support_probability` the probability that the
+    true game has an equilibrium with the same strategies in it, and `refinement` what to play to decide whether the
+    learned profile and the pure equilibria are some (see `marl.games.refinement`). `mixed` holds the equilibria in
+    which someone mixes; payoffs are in the players' order; unknown numbers are None. With `missing` profiles only
+    the pure equilibria that the played ones prove are listed, the optimum is that of the played ones, and the
+    prices are None. Raises SolverError where the learned profile was not played or a played profile has fewer than
+    two episodes.
     """
     learned = game.profile(learned_profile)
     if learned not in game.samples:

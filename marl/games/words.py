@@ -20,7 +20,19 @@ def sentences(analysis: Mapping[str, Any]) -> list[Sentence]:
     Names that are no identifiers stand in curly quotes, so that every other number in a text is one of `numbers`,
     rounded for reading; "%" marks a share.
     """
-    writers = (_game, _learned, _regret, _verdict, _equilibria, _noise, _support, _welfare, _prices, _graph, _refinement)
+    writers = (
+        _game,
+        _learned,
+        _regret,
+        _verdict,
+        _equilibria,
+        _noise,
+        _support,
+        _welfare,
+        _prices,
+        _graph,
+        _refinement,
+    )
     return [sentence for writer in writers for sentence in writer(analysis)]
 
 
@@ -139,7 +151,9 @@ def _noise(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
 
 def _support(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
     """How likely each of the first equilibria is one in the true game."""
-    named = [(_profile(analysis, p), c) for p, c in zip(analysis["pure"], analysis["pure_support_probability"], strict=True)]
+    named = [
+        (_profile(analysis, p), c) for p, c in zip(analysis["pure"], analysis["pure_support_probability"], strict=True)
+    ]
     named += [(_drawn_from(analysis, one["support"]), one["support_probability"]) for one in analysis["mixed"]]
     known, say = [(words, chance) for words, chance in named if chance is not None], Numbers()
     if not known:
@@ -154,7 +168,8 @@ def _support(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
 def _drawn_from(analysis: Mapping[str, Any], support: Sequence[Sequence[int]]) -> str:
     game = analysis["game"]
     rows = zip(game["players"], game["strategies"], support, strict=True)
-    return f"({', '.join(f'{name(player)} {listed((quoted(own[s]) for s in used), "or")}' for player, own, used in rows)})"
+    parts = [f"{name(player)} {listed((quoted(own[s]) for s in used), 'or')}" for player, own, used in rows]
+    return f"({', '.join(parts)})"
 
 
 def _welfare(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
@@ -222,9 +237,10 @@ def _refinement(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
         yield say.sentence(f"Decided is {asked}, {tolerance}, for all {say('questions', plan['questions'])} switches.")
         return
     first, total = plan["profiles"][0], sum(one["more"] for one in plan["profiles"])
+    open_ones = f"{say('undecided', plan['undecided'])} of {say('questions', plan['questions'])} switches"
     yield say.sentence(
-        f"Undecided is {asked}, {tolerance}, for {say('undecided', plan['undecided'])} of {say('questions', plan['questions'])} "
-        f"switches. If the means are right, {say('more episodes', total)} more episodes in "
+        f"Undecided is {asked}, {tolerance}, for {open_ones}. If the means are right, "
+        f"{say('more episodes', total)} more episodes in "
         f"{say.count('profiles to play', len(plan['profiles']), 'profile')} would decide it, most "
         f"({say('most more episodes', first['more'])}) of {_profile(analysis, first['profile'])}."
     )
