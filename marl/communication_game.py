@@ -79,7 +79,7 @@ def communication_games(
     seed, confidence = seed_of(scenario.seed, "tournament"), scenario.evaluation.confidence
 
     def rollout(sitting: Mapping[str, Policy], indices: Sequence[int], **changes: Any) -> list[Episode]:
-        return play(scenario, sitting, indices, seed=seed, tables=tables, **changes)
+        return play(scenario, sitting, indices, seed=seed, **({"tables": tables} | changes))
 
     games, learned = _play_arms(scenario, strategies, rollout, on_profile)
     sitting = {agent: next(iter(table.values())) for agent, table in strategies.items()}
@@ -184,7 +184,10 @@ def _play_meta_game(
 
     def play_profile(seating: Mapping[str, Any], indices: Sequence[int]) -> list[Episode]:
         changed = {agent: one for agent, one in seating.items() if one is not None}
-        return rollout(sitting, indices, intervention=BySender(changed) if changed else None)
+        if not changed:
+            return rollout(sitting, indices)
+        # Tables are kept by intervention, and this one never comes again.
+        return rollout(sitting, indices, intervention=BySender(changed), tables=None)
 
     samples = play_tournament(play_profile, table, episodes=scenario.analysis.episodes, on_profile=on_profile)
     return EmpiricalGame.from_samples({agent: list(own) for agent, own in table.items()}, samples)

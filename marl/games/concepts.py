@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from marl.errors import SolverError
-from marl.games.alpha_rank import alpha_rank
 from marl.games.components import equilibrium_components
 from marl.games.correlated import CorrelatedEquilibrium, Objective, correlated_equilibrium
 from marl.games.dominance import Elimination, iterated_elimination
@@ -225,6 +224,9 @@ def _sinks(solving: Solving) -> dict[str, Any]:
 
 
 def _alpha_rank(solving: Solving) -> dict[str, Any]:
+    # With scipy.sparse a quarter of a second to import: not for everybody who imports marl.games.
+    from marl.games.alpha_rank import alpha_rank
+
     found = alpha_rank(solving.game)
     weighty = [profile for profile in found.ranking if found.masses[profile] >= LEAST_MASS]
     return {

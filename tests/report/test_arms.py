@@ -34,9 +34,9 @@ def test_without_a_silent_twin_the_switched_off_channel_stands_in(evaluation: di
 
 
 def test_an_arm_of_another_name_comes_last_under_its_own_label(evaluation: dict[str, Any]) -> None:
-    evaluation["arms"]["bribed"] = {**evaluation["arms"]["off"], "label": "nobody listens"}
-    assert [*arm_views(evaluation)][-1] == "bribed"
-    assert arm_labels(evaluation)["bribed"] == "nobody listens"
+    evaluation["arms"]["muffled"] = {**evaluation["arms"]["off"], "label": "nobody listens"}
+    assert [*arm_views(evaluation)][-1] == "muffled"
+    assert arm_labels(evaluation)["muffled"] == "nobody listens"
     assert arm_labels(None) == ARMS
 
 
