@@ -49,7 +49,8 @@ def counted(names: Sequence[str]) -> str:
 def rows(runs: Sequence[RunDirectory]) -> list[dict[str, Any]]:
     """One record an arm of the runs of one scenario."""
     evaluations = [run.read_json("evaluation.json") for run in runs]
-    moves = sorted({move for e in evaluations for own in e["arms"]["normal"]["moves"].values() for move in own})
+    arms = [arm for e in evaluations for arm in e["arms"].values()]
+    moves = sorted({move for arm in arms for own in arm["moves"].values() for move in own})
     found = []
     for name in evaluations[0]["arms"]:
         arms = [e["arms"][name] for e in evaluations if name in e["arms"]]

@@ -80,6 +80,35 @@ def test_lewis_finds_a_convention_from_scratch(tmp_path: Path) -> None:
     assert last["evaluation/scrambled"] < 0.5, "the messages are what carries it"
 
 
+@pytest.mark.parametrize(
+    ("name", "words", "move", "equilibrium"),
+    [
+        ("prisoners_dilemma", "[cooperate, defect]", "defect", "defect / defect"),
+        ("stag_hunt", "[stag, hare]", "hare", "both hare (risk dominant)"),
+    ],
+)
+def test_networks_reach_what_the_analysis_says_with_and_without_talk(
+    tmp_path: Path, name: str, words: str, move: str, equilibrium: str
+) -> None:
+    """Defection is the dilemma's only equilibrium; from uniform play the hunt's safe one has the larger basin."""
+    network = "{kind: network, hidden: [64, 64]}"
+    settings = [f"policies={{first: {network}, second: {network}}}", f"channel.vocabulary={words}", "channel.budget=1"]
+    settings += ["training.lr=0.003", "training.iterations=60", "analysis.episodes=16"]
+    done = marl("run", name, "--out", str(tmp_path / "run"), *(w for one in settings for w in ("--set", one)))
+    assert done.returncode == 0, done.stdout + done.stderr
+    run = RunDirectory(tmp_path / "run")
+    for arm in ("normal", "silent_twin"):
+        found = run.read_json("evaluation.json")["arms"][arm]
+        print(
+            arm,
+            {agent: {m: round(share["mean"], 3) for m, share in own.items()} for agent, own in found["moves"].items()},
+        )
+        assert all(own[move]["mean"] >= 0.95 for own in found["moves"].values())
+        assert found["equilibrium"]["name"] == equilibrium
+    analysis = run.read_json("analysis.json")
+    assert [0, 0] in analysis["pure"], "the learned profile is an equilibrium of the game that was played"
+
+
 @pytest.mark.parametrize("seconds", [4.0, 9.0])
 def test_a_killed_run_resumes_without_gap_or_repeat(tmp_path: Path, seconds: float) -> None:
     settings = [
