@@ -261,7 +261,7 @@ def analyze(run: RunPath, checkpoint: CheckpointOption = "last") -> None:
 
 @app.command()
 def solve(
-    file: Annotated[Path, typer.Argument(help="A game: .json, .nfg or .csv (see docs/solving.md).")],
+    file: Annotated[Path, typer.Argument(help="A game: .efg, .nfg, .json or .csv (see docs/solving.md).")],
     concept: Annotated[
         list[str] | None, typer.Option("--concept", help="Only this one (mixed, ess, ...); may be repeated.")
     ] = None,

@@ -1,8 +1,8 @@
-"""Games: normal form, empirical games, every solution concept, regret, welfare, response graphs and words about them.
+"""Games: normal form, trees, empirical games, solution concepts, regret, welfare, response graphs, words about them.
 
 Needs numpy, scipy and networkx only. `solve` answers everything about one game, `read_game` and `write_game` know the
-file formats, and each concept has a function of its own. `summarize` is `marl.games.summary.analyze`, under a name that
-leaves `analyze` to the analysis of a run.
+file formats, and each concept has a function of its own; `marl.games.extensive` has those of trees. `summarize` is
+`marl.games.summary.analyze`, under a name that leaves `analyze` to the analysis of a run.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from marl.games.empirical import EmpiricalGame
 from marl.games.enumeration import extreme_equilibria
 from marl.games.equilibrium import Equilibrium, EquilibriumSet
 from marl.games.evolutionary_stability import evolutionarily_stable
+from marl.games.extensive import ExtensiveGame, reduced_normal_form, subgame_perfect, zero_sum_equilibrium
 from marl.games.files import read_game, write_game
+from marl.games.from_env import EnumeratedEnv, enumerate_env
 from marl.games.lemke_howson import lemke_howson, one_equilibrium
 from marl.games.mixed import mixed_equilibria, search_equilibria
 from marl.games.normal_form import NormalFormGame
@@ -33,8 +35,10 @@ summarize = analyze
 __all__ = [
     "CorrelatedEquilibrium",
     "EmpiricalGame",
+    "EnumeratedEnv",
     "Equilibrium",
     "EquilibriumSet",
+    "ExtensiveGame",
     "MatrixGame",
     "NormalFormGame",
     "PlayerRegret",
@@ -43,6 +47,7 @@ __all__ = [
     "better_response_sinks",
     "correlated_equilibrium",
     "dominated_strategies",
+    "enumerate_env",
     "equilibrium_components",
     "evolutionarily_stable",
     "extreme_equilibria",
@@ -58,6 +63,7 @@ __all__ = [
     "pure_equilibria",
     "rationalizable",
     "read_game",
+    "reduced_normal_form",
     "response_graph",
     "risk_comparisons",
     "search_equilibria",
@@ -65,7 +71,9 @@ __all__ = [
     "sink_components",
     "social_optimum",
     "solve",
+    "subgame_perfect",
     "summarize",
     "write_game",
+    "zero_sum_equilibrium",
     "zero_sum_value",
 ]
