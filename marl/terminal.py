@@ -16,6 +16,9 @@ from marl.scenario import load_scenario, packaged_scenarios, read_yaml
 from marl.store import RunDirectory
 from marl.types import Episode, ParseFailure
 
+MOST_MOVES = 4
+"""Columns of the table of moves; of a game with more, the report's plays say more."""
+
 MAIN_FINDINGS = 5
 """Sentences of each kind that `marl run` prints; the report has them all."""
 
@@ -57,7 +60,27 @@ def print_evaluation(console: Console, evaluation: Mapping[str, Any], most: int 
             arm["label"], f"{arm['mean']:.2f}", f"{arm['low']:.2f} to {arm['high']:.2f}", success, str(arm["n"])
         )
     console.print(table)
+    _print_moves(console, evaluation["arms"])
     _print_sentences(console, evaluation["verdict"][:most])
+
+
+def _print_moves(console: Console, arms: Mapping[str, Mapping[str, Any]]) -> None:
+    """How often each agent plays each of its moves, where there are few enough to be read."""
+    moves = sorted({move for arm in arms.values() for own in arm["moves"].values() for move in own})
+    if not moves or len(moves) > MOST_MOVES:
+        return
+    table = Table("share of decisions", "agent", *map(escape, moves))
+    for arm in arms.values():
+        label = arm["label"]
+        for agent, own in arm["moves"].items():
+            if own:
+                table.add_row(label, escape(agent), *(_share(own.get(move)) for move in moves))
+                label = ""
+    console.print(table)
+
+
+def _share(share: Mapping[str, Any] | None) -> str:
+    return "0%" if share is None else f"{share['mean']:.0%} ({share['low']:.0%} to {share['high']:.0%})"
 
 
 def print_comparison(console: Console, tasks: Mapping[str, Mapping[str, Any]]) -> None:

@@ -59,7 +59,7 @@ class PlainPPO:
     def __init__(self, algorithm: MultiAgentAlgorithm) -> None:
         self.training = algorithm.config.scenario.training
         self.actors = {name: copy.deepcopy(actor.network) for name, actor in algorithm.actors().items()}
-        self.critic = copy.deepcopy(algorithm.learner.critic)
+        self.critic = copy.deepcopy(algorithm.learner.critic())
         lr, critic_lr = self.training.lr, self.training.critic.lr
         self.adams = {name: torch.optim.Adam(net.parameters(), lr=lr) for name, net in self.actors.items()}
         self.critic_adam = torch.optim.Adam(self.critic.parameters(), lr=critic_lr)
@@ -68,7 +68,7 @@ class PlainPPO:
         """Take the algorithm's weights as they are now."""
         for name, actor in algorithm.actors().items():
             self.actors[name].load_state_dict(actor.network.state_dict())
-        self.critic.load_state_dict(algorithm.learner.critic.state_dict())
+        self.critic.load_state_dict(algorithm.learner.critic().state_dict())
 
     def update(self, data: Data) -> None:
         """One iteration: advantages, the epochs of the actors, the critic's passes."""
@@ -253,7 +253,7 @@ def check(what: str, algorithm: MultiAgentAlgorithm, plain: PlainPPO, given: Dat
     mine = first_gradients(lambda: ours(algorithm, given))
     theirs = first_gradients(lambda: plain.update(given))
     pairs = [(actor.network, plain.actors[name]) for name, actor in algorithm.actors().items()]
-    pairs.append((algorithm.learner.critic, plain.critic))
+    pairs.append((algorithm.learner.critic(), plain.critic))
     worst = moved = 0.0
     for one, other in pairs:
         for (name, a), (_, b) in zip(one.named_parameters(), other.named_parameters(), strict=True):

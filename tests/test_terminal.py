@@ -40,11 +40,15 @@ def test_a_reply_that_names_nothing_and_none_at_all_are_told_apart() -> None:
 
 def test_brackets_in_a_verdict_are_not_markup() -> None:
     console = recorder()
+    share = {"mean": 0.75, "low": 0.30, "high": 0.95, "n": 4, "method": "wilson"}
     arm: dict[str, Any] = {"label": "with", "mean": 1.0, "low": 0.5, "high": 1.5, "n": 4, "success": None}
+    arm["moves"] = {"player_0": {"[stag]": share}, "player_1": {}}
     print_evaluation(console, {"confidence": 0.95, "arms": {"normal": arm}, "verdict": [{"text": "it says [red]"}]})
     text = console.export_text()
     assert "it says [red]" in text
     assert "95% interval" in text
+    assert "[stag]" in text
+    assert "75% (30% to 95%)" in text
 
 
 def test_a_third_partys_env_that_is_missing_does_not_hide_the_list(monkeypatch: pytest.MonkeyPatch) -> None:

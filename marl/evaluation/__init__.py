@@ -1,7 +1,7 @@
 """What policies earn: arms played on the same seeds, tournaments, and the statistics of both."""
 
 from marl.evaluation.arms import LABELS, PlayArm, arm_difference, evaluate_arms, evaluate_episodes
-from marl.evaluation.metrics import arm_metrics, completed, joint_play, situations, success_rate
+from marl.evaluation.metrics import arm_metrics, completed, joint_play, moves, situations, success_rate
 from marl.evaluation.reference import nearest_equilibrium, payoff_scale
 from marl.evaluation.statistics import (
     Difference,
@@ -26,6 +26,7 @@ __all__ = [
     "evaluate_episodes",
     "joint_play",
     "mean_interval",
+    "moves",
     "nearest_equilibrium",
     "paired_difference",
     "payoff_scale",

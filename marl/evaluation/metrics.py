@@ -14,6 +14,9 @@ from marl.evaluation.statistics import mean_interval, success_interval
 from marl.seeding import stream
 from marl.types import Episode, Turn
 
+MOST_MOVES = 8
+"""Moves of an agent whose shares are listed, the most frequent ones."""
+
 
 def completed(episodes: Sequence[Episode]) -> list[Episode]:
     """The episodes that were played to an end; a failed one has no payoff to speak of."""
@@ -62,6 +65,10 @@ def arm_metrics(
         "failed_calls": sum(episode.failures("call") for episode in episodes),
         "failed_episodes": len(episodes) - len(done),
         "situations": situations(done),
+        "moves": {
+            agent: moves(done, agent, confidence=confidence, rng=stream(seed, "bootstrap", arm, agent, "moves"))
+            for agent in done[0].agents
+        },
     }
     metrics["equilibrium"] = nearest_equilibrium(reference, metrics) if reference else None
     return metrics
@@ -94,6 +101,27 @@ def situations(episodes: Sequence[Episode]) -> dict[str, dict[str, Any]]:
         }
         for situation, group in sorted(groups.items())
     }
+
+
+def moves(
+    episodes: Sequence[Episode], agent: str, *, confidence: float, rng: np.random.Generator
+) -> dict[str, dict[str, Any]]:
+    """How often `agent` plays each move: {move: interval of its share}, the most frequent MOST_MOVES of them.
+
+    The share is the mean over episodes of the share of the episode's decisions, since those of one episode are not
+    independent; with one decision an episode it is a rate, with Wilson's interval. Empty for an agent that never chose.
+    """
+    played = [[_action(turn) for turn in e.turns if turn.phase == "act" and turn.agent == agent] for e in episodes]
+    played = [own for own in played if own]
+    counts = Counter(name for own in played for name in own)
+    once, found = all(len(own) == 1 for own in played), {}
+    for name in sorted(counts, key=lambda name: (-counts[name], name))[:MOST_MOVES]:
+        if once or len(played) < 2:
+            share = success_interval(sum(name in own for own in played), len(played), confidence=confidence)
+        else:
+            share = mean_interval([own.count(name) / len(own) for own in played], confidence=confidence, rng=rng)
+        found[name] = share.to_json()
+    return found
 
 
 def joint_play(episode: Episode) -> str:

@@ -48,8 +48,7 @@ class Scorer:
     """
 
     def __init__(self, scoring: str, stop_id: int, temperature: float, count_words: Callable[[Ids], int]) -> None:
-        if scoring not in get_args(Scoring):
-            raise ModelError(f"scoring is {scoring!r}; give one of {', '.join(get_args(Scoring))}")
+        check_scoring(scoring)
         self.scoring = scoring
         self.stop_id = stop_id
         self.temperature = temperature

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from marl.errors import EnvError
-from marl.evaluation.metrics import arm_metrics, completed, joint_play, situations, success_rate
+from marl.evaluation.metrics import arm_metrics, completed, joint_play, moves, situations, success_rate
 from marl.types import Episode, ParseFailure
 
 Make = Callable[..., Episode]
@@ -72,3 +73,20 @@ def test_calls_without_a_reply_are_no_replies(episode: Make) -> None:
     assert (metrics["parse_failures"], metrics["failed_calls"]) == (2, 1)
     assert joint_play(episodes[0]) == "a: x, b: (no reply)"
     assert joint_play(episodes[1]) == "a: x, b: (unparsed)"
+
+
+def test_shares_of_moves_are_over_episodes(episode: Make) -> None:
+    once = [episode(i, {"a": 1.0, "b": 1.0}, plays=[{"a": "stag" if i < 3 else "hare"}]) for i in range(4)]
+    found = moves(once, "a", confidence=0.95, rng=np.random.default_rng(0))
+    assert list(found) == ["stag", "hare"]
+    assert (found["stag"]["mean"], found["stag"]["method"]) == (0.75, "wilson")
+    assert found["stag"]["low"] == pytest.approx(0.3006, abs=1e-4)  # Wilson 1927, 3 of 4
+    assert moves(once, "b", confidence=0.95, rng=np.random.default_rng(0)) == {}
+    # One long episode of stag weighs as much as one short one of hare.
+    uneven = [
+        episode(0, {"a": 1.0}, plays=[{"a": "stag"}] * 9 + [{"a": "hare"}]),
+        episode(1, {"a": 1.0}, plays=[{"a": "hare"}]),
+    ]
+    shares = moves(uneven, "a", confidence=0.95, rng=np.random.default_rng(0))
+    assert shares["stag"]["mean"] == pytest.approx(0.45)
+    assert shares["stag"]["mean"] + shares["hare"]["mean"] == pytest.approx(1.0)

@@ -240,3 +240,24 @@ def test_a_league_of_networks_plays_on_seats_of_its_own(tmp_path: Path, recurren
     one, two = ([[turn.log_probs for turn in episode.turns] for episode in played] for played in (live, loaded))
     assert one == two
     assert "receiver" not in trainer.algorithm.actors()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_mappo_trusts_its_partner_in_the_two_step_game(
+    build: Callable[[Scenario], MultiAgentAlgorithm], seed: int
+) -> None:
+    """The 8 of Rashid et al., 2018, that needs the second step to be trusted; entropy keeps that step visited."""
+    hidden = "{kind: network, hidden: [64, 64]}"
+    settings = [
+        f"policies={{first: {hidden}, second: {hidden}}}",
+        *(f"seed={seed}", "training.algorithm=mappo", "training.iterations=60", "training.episodes=64"),
+        *("training.lr=0.003", "training.epochs=4", "training.minibatches=1", "training.action_entropy=[0.5, 0.0]"),
+    ]
+    algorithm = build(load_scenario("two_step", settings))
+    for _ in range(60):
+        algorithm.train()
+    assert algorithm.env_steps == 60 * 64 * 2
+    returns = [episode.mean_return for episode in algorithm.play(Task(tuple(range(64)), 1))]
+    print(f"seed {seed}: {np.mean(returns):.2f} after {algorithm.env_steps} env steps")
+    assert np.mean(returns) >= 7.8

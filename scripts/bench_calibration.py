@@ -1,0 +1,155 @@
+"""How often the intervals of an empirical game's regrets cover, and how often a support that is said to be right is.
+
+    python scripts/bench_calibration.py [--simulations 1000] [--json FILE]
+
+Coverage: games whose equilibrium is known are played with noise, and the 95 % intervals of `profile_regret` at that
+equilibrium cover where every player's begins at 0, its true regret. Beside them, from the same episodes, the percentile
+bootstrap of every player's regret, which at a mixed equilibrium never covers: the largest of several noisy gains is
+above 0 in every resample. Noise: normal; a coin (each payoff is the game's least or most, half a unit beyond); a skewed
+one (exponential); one of which half is shared by all profiles of an episode, which pairs them.
+Support: random games, what `support_probabilities` says of each reported equilibrium, and the share that is right.
+Intervals of shares are Wilson's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from marl.evaluation.statistics import success_interval
+from marl.games import EmpiricalGame, NormalFormGame, mixed_equilibria
+from marl.games.regret import Distributions, profile_regret
+from marl.games.support import support_probabilities
+
+RESAMPLES = 299
+RPS = np.array([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]])
+BOS = np.array([[2.0, 0.0], [0.0, 1.0]])
+GAMES: dict[str, tuple[np.ndarray, Distributions]] = {
+    "matching pennies": (np.array([[[1.0, -1], [-1, 1]], [[-1, 1], [1, -1]]]), ((0.5, 0.5), (0.5, 0.5))),
+    "rock, paper, scissors": (np.array([RPS, -RPS]), ((1 / 3,) * 3, (1 / 3,) * 3)),
+    "battle of the sexes, mixed": (np.array([BOS, BOS[::-1, ::-1]]), ((2 / 3, 1 / 3), (1 / 3, 2 / 3))),
+    "two equal policies": (np.zeros((2, 3, 3)), ((1.0, 0.0, 0.0), (1.0, 0.0, 0.0))),
+}
+
+
+def normal(payoffs: np.ndarray, episodes: int, rng: np.random.Generator) -> np.ndarray:
+    """Payoffs [episodes, players, *strategies] with independent noise of spread 1."""
+    return payoffs + rng.standard_normal((episodes, *payoffs.shape))
+
+
+def coin(payoffs: np.ndarray, episodes: int, rng: np.random.Generator) -> np.ndarray:
+    """Each payoff is the least or the most of the game, at the odds that give its mean; a flat game's is +-1."""
+    low, high = (payoffs.min() - 0.5, payoffs.max() + 0.5) if np.ptp(payoffs) else (-1.0, 1.0)
+    return low + (high - low) * (rng.random((episodes, *payoffs.shape)) < (payoffs - low) / (high - low))
+
+
+def skewed(payoffs: np.ndarray, episodes: int, rng: np.random.Generator) -> np.ndarray:
+    """Exponential noise of spread 1, centered."""
+    return payoffs + rng.exponential(1.0, (episodes, *payoffs.shape)) - 1.0
+
+
+def shared(payoffs: np.ndarray, episodes: int, rng: np.random.Generator) -> np.ndarray:
+    """Half of the noise is the same in all profiles of an episode."""
+    return normal(payoffs, episodes, rng) + rng.standard_normal((episodes, *([1] * payoffs.ndim)))
+
+
+NOISES: dict[str, Callable[..., np.ndarray]] = {"normal": normal, "coin": coin, "skewed": skewed, "shared": shared}
+
+
+def empirical(drawn: np.ndarray) -> EmpiricalGame:
+    """The game of payoffs [episodes, players, *strategies], paired by episode."""
+    samples = {place: drawn[(slice(None), slice(None), *place)] for place in np.ndindex(*drawn.shape[2:])}
+    strategies = {f"player_{p}": [f"s{s}" for s in range(size)] for p, size in enumerate(drawn.shape[2:])}
+    return EmpiricalGame.from_samples(strategies, samples)
+
+
+def gains(means: np.ndarray, profile: Distributions) -> np.ndarray:
+    """What each player's best switch gains [..., 2] in two-player games of mean payoffs [..., 2, rows, columns]."""
+    x, y = (np.array(own) for own in profile)
+    rows = means[..., 0, :, :] @ y
+    columns = np.einsum("...rc,r->...c", means[..., 1, :, :], x)
+    return np.stack([rows.max(-1) - rows @ x, columns.max(-1) - columns @ y], -1)
+
+
+def bootstrap_covers(drawn: np.ndarray, profile: Distributions, rng: np.random.Generator) -> bool:
+    """Whether the percentile bootstrap's 95 % intervals of both regrets begin at 0."""
+    shape = drawn.shape
+    flat = drawn.reshape(shape[0], 2, -1)
+    picks = rng.multinomial(shape[0], np.full(shape[0], 1 / shape[0]), (RESAMPLES, flat.shape[2])) / shape[0]
+    means = np.einsum("bpe,eip->bip", picks, flat).reshape(RESAMPLES, *shape[1:])
+    return bool((np.quantile(gains(means, profile), 0.025, axis=0) <= 1e-12).all())
+
+
+def coverage(simulations: int) -> list[dict[str, Any]]:
+    """One row a game, noise and number of episodes."""
+    rows = []
+    for name, (payoffs, profile) in GAMES.items():
+        for noise, draw in NOISES.items():
+            for episodes in (10, 30):
+                rng = np.random.default_rng(0)
+                ours = control = 0
+                for _ in range(simulations):
+                    drawn = draw(payoffs, episodes, rng)
+                    found = profile_regret(empirical(drawn), profile, confidence=0.95, rng=rng)
+                    ours += all(own.low == 0.0 for own in found.players)
+                    control += bootstrap_covers(drawn, profile, rng)
+                row = {"game": name, "noise": noise, "episodes": episodes}
+                for side, count in (("ours", ours), ("bootstrap", control)):
+                    share = success_interval(count, simulations, confidence=0.95)
+                    row[side] = [share.mean, share.low, share.high]
+                rows.append(row)
+                print(
+                    f"| {name} | {noise} | {episodes} | {shown(row['ours'])} | {shown(row['bootstrap'])} |", flush=True
+                )
+    return rows
+
+
+def shown(share: list[float]) -> str:
+    """ "0.951 [0.936, 0.963]"."""
+    return "{:.3f} [{:.3f}, {:.3f}]".format(*share)
+
+
+def reliability(simulations: int, size: int, episodes: int, noise: float) -> list[dict[str, Any]]:
+    """Reported equilibria of random games by their probability: how many, what was said, how many were right."""
+    rng, said = np.random.default_rng(1), []
+    for _ in range(simulations):
+        truth = rng.standard_normal((2, size, size))
+        right = {one.support for one in mixed_equilibria(NormalFormGame(truth)).equilibria}
+        game = empirical(truth + noise * rng.standard_normal((episodes, *truth.shape)))
+        reported = [one.support for one in mixed_equilibria(game.to_normal_form()).equilibria]
+        chances = support_probabilities(game, reported, rng=rng)
+        said += [(chance, support in right) for chance, support in zip(chances, reported, strict=True)]
+    chances, hits = np.array(said, dtype=float).T
+    rows = []
+    for number in range(5):
+        members = np.minimum((chances * 5).astype(int), 4) == number
+        if members.any():
+            share = success_interval(int(hits[members].sum()), int(members.sum()), confidence=0.95)
+            right_share = [share.mean, share.low, share.high]
+            mean = float(chances[members].mean())
+            rows.append({"reported": int(members.sum()), "said": mean, "right": right_share})
+            print(f"| {size} x {size}, {episodes} | {members.sum()} | {mean:.3f} | {shown(right_share)} |", flush=True)
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--simulations", type=int, default=1000)
+    parser.add_argument("--json", help="a file for the same as numbers")
+    given = parser.parse_args()
+    print("| game | noise | episodes | covered | percentile bootstrap |\n|---|---|---|---|---|")
+    record: dict[str, Any] = {"coverage": coverage(given.simulations), "support": {}}
+    print("\n| random games, episodes | reported | said | right |\n|---|---|---|---|")
+    for size, episodes, noise in ((2, 20, 2.0), (3, 20, 2.0), (2, 8, 1.0)):
+        record["support"][f"{size}x{size}, {episodes}"] = reliability(given.simulations, size, episodes, noise)
+    if given.json:
+        with open(given.json, "w") as file:
+            json.dump(record, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()
