@@ -249,12 +249,19 @@ def compare(
 
 
 @app.command()
-def analyze(run: RunPath, checkpoint: CheckpointOption = "last") -> None:
+def analyze(
+    run: RunPath,
+    checkpoint: CheckpointOption = "last",
+    communication: Annotated[bool, typer.Option("--communication", help="Does talk pay? Arms and meta-games.")] = False,
+) -> None:
     """Play the tournament and solve the empirical game: equilibria, regret, price of anarchy."""
+    from marl.communication_game import analyze_communication
+
     with _explained():
         directory = RunDirectory(run)
+        play_and_solve = analyze_communication if communication else experiment.analyze
         with ProgressBars(console, directory.scenario()) as bars:
-            analysis = experiment.analyze(run, checkpoint=checkpoint, on_progress=bars)
+            analysis = play_and_solve(run, checkpoint=checkpoint, on_progress=bars)
         print_analysis(console, analysis)
         print_usage(console, directory)
 
@@ -268,13 +275,23 @@ def solve(
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole record as JSON.")] = False,
     time_limit: Annotated[float, typer.Option("--time-limit", help="Seconds in all.")] = 60.0,
     memory_limit: Annotated[int, typer.Option("--memory-limit", help="Megabytes of address space.", min=512)] = 4096,
+    messages: Annotated[int, typer.Option("--messages", help="Free messages to choose from before play.", min=0)] = 0,
+    speaker: Annotated[list[str] | None, typer.Option("--speaker", help="Who sends one; all do by default.")] = None,
 ) -> None:
     """Solve the game in a file: equilibria of every kind, dominance, welfare, stability, in words."""
-    from marl.games.files import read_game
-    from marl.games.solution import solve as solve_game
+    from marl.games import CheapTalk, ExtensiveGame, read_game, reduced_normal_form, solve_cheap_talk
+    from marl.games import solve as solve_game
 
     with _explained():
-        record = solve_game(read_game(file), concept or None, time_limit=time_limit, megabytes=memory_limit)
+        if (concept and messages) or (speaker and not messages):
+            raise ParleyError("--speaker goes with --messages, and --concept does not: talk has a record of its own")
+        game = read_game(file)
+        if messages:
+            before = reduced_normal_form(game) if isinstance(game, ExtensiveGame) else game
+            talk = CheapTalk(before, speakers=speaker or game.players, messages=messages)
+            record = solve_cheap_talk(talk, time_limit=time_limit, megabytes=memory_limit)
+        else:
+            record = solve_game(game, concept or None, time_limit=time_limit, megabytes=memory_limit)
         if as_json:
             typer.echo(json.dumps(record, indent=1))
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from marl.channel import Intervention
 from marl.errors import ScenarioError
 from marl.policies.protocol import Policy
 from marl.policies.together import decide_together, forget
@@ -23,9 +24,11 @@ class Tables:
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
-        self._kept: dict[str | None, list[Table]] = {}
+        self._kept: dict[str | Intervention | None, list[Table]] = {}
 
-    def lay(self, number: int, intervention: str | None, pool: Mapping[str, Sequence[str]] | None) -> list[Table]:
+    def lay(
+        self, number: int, intervention: str | Intervention | None, pool: Mapping[str, Sequence[str]] | None
+    ) -> list[Table]:
         """So many tables under the intervention."""
         kept = [] if pool else self._kept.setdefault(intervention, [])
         kept[:] = [table for table in kept if not table.failed]
@@ -40,7 +43,7 @@ def play(
     indices: Sequence[int],
     *,
     seed: int,
-    intervention: str | None = None,
+    intervention: str | Intervention | None = None,
     pool: Mapping[str, Sequence[str]] | None = None,
     group: int = 64,
     copies: int = 1,
@@ -52,7 +55,7 @@ def play(
     `policies` maps policy names to policies; an agent's own name may stand there too and then wins for that seat.
     Every random stream is addressed by (`seed`, episode number), and episodes are stepped in lockstep groups of
     `group`, so that an episode depends on its group's numbers and not on who else plays. `intervention` replaces
-    the scenario's ("none", "off", "scrambled"); `pool` holds the texts that scrambled messages are drawn from.
+    the scenario's (a name or an object of `marl.channel`); `pool` holds what scrambled messages are drawn from.
     `copies` consecutive episodes begin in one situation (their envs have one seed) and differ in what agents draw.
     `on_step` is called with each episode after each of its steps. `tables`, of the same scenario, are what is played
     at; they may be given to the next call, too.

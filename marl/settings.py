@@ -38,7 +38,7 @@ class ChannelSettings(Settings):
     talk_rounds: int = Field(default=1, ge=0, le=16)
     budget: int = Field(default=8, ge=1, le=512)
     vocabulary: list[str] | None = Field(default=None, min_length=1)
-    intervention: Literal["none", "off", "scrambled"] = "none"
+    intervention: Literal["none", "off", "scrambled", "deaf"] = "none"
 
     @model_validator(mode="after")
     def _vocabulary_is_a_set(self) -> ChannelSettings:
@@ -163,7 +163,7 @@ class EvaluationSettings(Settings):
     episodes: int = Field(default=256, ge=2)
     env_kwargs: dict[str, Any] = {}
     greedy: bool = Field(default=False, description="who learns takes the likeliest option instead of drawing one")
-    arms: list[Literal["normal", "off", "scrambled"]] = ["normal", "off", "scrambled"]
+    arms: list[Literal["normal", "off", "scrambled", "deaf"]] = ["normal", "off", "scrambled"]
     confidence: float = Field(default=0.95, gt=0, lt=1)
     exact: str | None = Field(
         default=None, pattern=r"^[\w.]+:[\w.]+$", description="measures policies exactly; see marl.learning.exact"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pettingzoo import AECEnv
 
-from marl.channel import TalkAECEnv, TalkParallelEnv, wrap_channel
+from marl.channel import Intervention, TalkAECEnv, TalkParallelEnv, wrap_channel
 from marl.errors import EnvError
 from marl.scenario import make_env
 from marl.seeding import seed_of, stream
@@ -18,7 +18,10 @@ from marl.types import Decision, Episode, Message, Phase, Turn, View
 
 
 def open_env(
-    scenario: Scenario, *, intervention: str | None = None, pool: Mapping[str, Sequence[str]] | None = None
+    scenario: Scenario,
+    *,
+    intervention: str | Intervention | None = None,
+    pool: Mapping[str, Sequence[str]] | None = None,
 ) -> TalkParallelEnv | TalkAECEnv:
     """Import the scenario's env, check that it is PettingZoo and fits the seats, and put the channel around it."""
     return wrap_channel(make_env(scenario), scenario.channel, intervention=intervention, pool=pool)
@@ -35,7 +38,7 @@ class Table:
         self,
         scenario: Scenario,
         *,
-        intervention: str | None = None,
+        intervention: str | Intervention | None = None,
         pool: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.scenario = scenario

@@ -75,6 +75,22 @@ def test_bad_input_gets_one_message_and_exit_code_2(runner: CliRunner, arguments
     assert "Traceback" not in done.output
 
 
+def test_a_game_file_is_solved_with_talk_before_it(runner: CliRunner) -> None:
+    hunt = {"players": ["row", "column"], "payoffs": [[[4, 0], [3, 3]], [[4, 3], [0, 3]]]}
+    Path("hunt.json").write_text(json.dumps(hunt))
+    done = runner.invoke(app, ["solve", "hunt.json", "--messages", "2", "--speaker", "row"])
+    assert done.exit_code == 0, done.output
+    assert "16 extreme equilibria: 8 babbling" in " ".join(done.output.split())
+    for wrong, told in (
+        (["--speaker", "row"], "--speaker goes with --messages"),
+        (["--messages", "2", "--concept", "ess"], "talk has a record of its own"),
+        (["--messages", "2", "--speaker", "nobody"], "no player 'nobody'"),
+    ):
+        done = runner.invoke(app, ["solve", "hunt.json", *wrong])
+        assert done.exit_code == 2
+        assert told in done.output
+
+
 def test_a_game_file_is_solved_in_words_and_in_json(runner: CliRunner) -> None:
     Path("hunt.nfg").write_text('NFG 1 R "hunt" { "one" "two" } { 2 2 }\n9 9 8 0 0 8 7 7\n', encoding="utf-8")
     done = runner.invoke(app, ["solve", "hunt.nfg"])

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from marl.channel import BySender, Deaf
 from marl.errors import ScenarioError
 from marl.models import LanguageModel
 from marl.policies import LanguageModelPolicy, scripted_policy
@@ -59,6 +60,17 @@ def test_without_the_channel_the_convention_fails(scenario: Scenario) -> None:
     assert all(turn.phase == "act" for episode in episodes for turn in episode.turns)
     assert not any(episode.messages for episode in episodes)
     assert sum(episode.mean_return for episode in episodes) / 40 < 8
+
+
+def test_the_deaf_still_speak_and_one_agent_alone_can_be_unheard(scenario: Scenario) -> None:
+    policies = {"hunter": script("tell_and_follow")}
+    deaf = play(scenario, policies, range(40), seed=1, intervention="deaf")
+    assert all(turn.phase in ("talk", "act") and turn.heard in ((), (0,), (1,)) for e in deaf for turn in e.turns)
+    assert all(len(e.messages) == 2 and not m.hearers for e in deaf for m in e.messages)
+    assert sum(e.mean_return for e in deaf) / 40 < 8
+    for agent, pays in (("scout_0", False), ("partner_0", True)):
+        episodes = play(scenario, policies, range(40), seed=1, intervention=BySender({agent: Deaf()}))
+        assert ({e.mean_return for e in episodes} == {10.0}) == pays, "only the scout's words are needed"
 
 
 def test_scrambling_keeps_the_words_and_cuts_them_from_the_state(scenario: Scenario) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium import spaces
 
 from marl.channel.delivery import Delivery
+from marl.channel.interventions import Intervention
 from marl.channel.interventions import intervention as named_intervention
 from marl.channel.message_space import MessageSpace
 from marl.channel.topology import topology as named_topology
@@ -36,7 +37,7 @@ class Conversation:
         talk_rounds: int = 1,
         budget: int = 8,
         vocabulary: Sequence[str] | None = None,
-        intervention: str = "none",
+        intervention: str | Intervention = "none",
         pool: Mapping[str, Sequence[str]] | None = None,
         max_characters: int | None = None,
     ) -> None:

@@ -50,7 +50,8 @@ class Delivery:
                 continue
             sent = self._posted[sender]
             text = self.intervention.heard(sender, sent, self.rng)
-            message = Message(sender, text, sent, step, round_, self.hearers(sender, there))
+            hearers = () if text is None else self.hearers(sender, there)
+            message = Message(sender, sent if text is None else text, sent, step, round_, hearers)
             self.messages.append(message)
             for agent in (sender, *message.hearers):
                 self._inboxes[agent].append(message)

@@ -1,7 +1,8 @@
-"""What an experimenter may do to a channel: nothing, switch it off, or scramble what is heard.
+"""What an experimenter may do to a channel: nothing, switch it off, deafen all hearers, or change what is heard.
 
 Scrambling replaces each delivered message by one that the same sender sent in another episode. How often each text
-is heard stays the same; whether it fits the state becomes chance.
+is heard stays the same; whether it fits the state becomes chance. With the channel deaf everybody speaks as ever, and
+remembers it, but nobody hears a word: beside the channel off, it tells being heard from having spoken.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from marl.errors import ChannelError
 from marl.types import Episode
 
-NAMES = ("none", "off", "scrambled")
+NAMES = ("none", "off", "scrambled", "deaf")
 
 
 class Intervention(Protocol):
@@ -22,8 +23,11 @@ class Intervention(Protocol):
 
     talks: bool
 
-    def heard(self, sender: str, text: str, rng: np.random.Generator) -> str:
-        """What the hearers read when `sender` sent `text`. Draws from the channel's own stream only."""
+    def heard(self, sender: str, text: str, rng: np.random.Generator) -> str | None:
+        """What the hearers read when `sender` sent `text`, or None where it reaches nobody.
+
+        Draws from the channel's own stream only.
+        """
         ...
 
 
@@ -45,6 +49,54 @@ class Off:
     def heard(self, sender: str, text: str, rng: np.random.Generator) -> str:
         """Never called by a channel, which has no talk phase then; raises ChannelError."""
         raise ChannelError(f"{sender} sent {text!r}, but the channel is off; give actions of the act phase only")
+
+
+class Deaf:
+    """Everybody speaks, and no message reaches anybody."""
+
+    talks = True
+
+    def heard(self, sender: str, text: str, rng: np.random.Generator) -> None:
+        """Nothing."""
+        return
+
+
+class Replaced:
+    """Each text that `texts` holds is heard as the text that it maps to, any other as sent.
+
+    The texts must be ones that the channel can carry, such as other messages of the same convention.
+    """
+
+    talks = True
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self.texts = dict(texts)
+
+    def heard(self, sender: str, text: str, rng: np.random.Generator) -> str:
+        """The text in its place."""
+        return self.texts.get(text, text)
+
+
+class BySender:
+    """Each sender's messages go through an intervention of its own; those of senders left out are heard as sent.
+
+    Raises ChannelError for an intervention without a talk phase: that is one for all or for none.
+    """
+
+    talks = True
+
+    def __init__(self, interventions: Mapping[str, Intervention]) -> None:
+        without = [sender for sender, one in interventions.items() if not one.talks]
+        if without:
+            raise ChannelError(
+                f"{without} cannot have the channel off for themselves; with Deaf nothing of theirs is heard"
+            )
+        self.interventions = dict(interventions)
+
+    def heard(self, sender: str, text: str, rng: np.random.Generator) -> str | None:
+        """What this sender's intervention makes of it."""
+        own = self.interventions.get(sender)
+        return text if own is None else own.heard(sender, text, rng)
 
 
 class Scrambled:
@@ -93,12 +145,21 @@ def _sizes(pool: Mapping[str, Sequence[str]]) -> dict[str, int]:
     return {sender: len(texts) for sender, texts in pool.items()}
 
 
-def intervention(name: str, *, senders: Iterable[str], pool: Mapping[str, Sequence[str]] | None = None) -> Intervention:
-    """The intervention called `name`; `senders` are the agents that may speak. Raises ChannelError for other names."""
+def intervention(
+    name: str | Intervention, *, senders: Iterable[str], pool: Mapping[str, Sequence[str]] | None = None
+) -> Intervention:
+    """The intervention called `name`, or `name` itself where it is one; `senders` are the agents that may speak.
+
+    Raises ChannelError for other names.
+    """
+    if not isinstance(name, str):
+        return name
     if name == "none":
         return Untouched()
     if name == "off":
         return Off()
+    if name == "deaf":
+        return Deaf()
     if name == "scrambled":
         return Scrambled(pool, senders)
     raise ChannelError(f"intervention {name!r} is unknown; give one of {list(NAMES)}")

@@ -18,6 +18,7 @@ from pettingzoo import AECEnv, ParallelEnv
 from pettingzoo.utils import BaseParallelWrapper, BaseWrapper
 
 from marl.channel.conversation import Conversation, talk_mask
+from marl.channel.interventions import Intervention
 from marl.errors import ChannelError
 from marl.seeding import seed_of
 from marl.settings import ChannelSettings
@@ -212,13 +213,13 @@ def wrap_channel(
     env: ParallelEnv | AECEnv,
     settings: ChannelSettings,
     *,
-    intervention: str | None = None,
+    intervention: str | Intervention | None = None,
     pool: Mapping[str, Sequence[str]] | None = None,
 ) -> TalkParallelEnv | TalkAECEnv:
     """Put the channel that `settings` describes around `env`.
 
-    `intervention` takes the place of the settings' own; `pool` ({sender: [texts]}) is what scrambled messages are
-    drawn from. Raises ChannelError where the channel does not fit the env.
+    `intervention`, a name or an object, takes the place of the settings' own; `pool` ({sender: [texts]}) is what
+    scrambled messages are drawn from. Raises ChannelError where the channel does not fit the env.
     """
     channel = {
         "topology": settings.topology,

@@ -21,6 +21,7 @@ _SUBJECTS = {
     "normal": "With the channel",
     "off": "With the same policies and the channel off",
     "scrambled": "With the same policies and scrambled messages",
+    "deaf": "With the same policies, who speak and are not heard",
     "silent_twin": "After training without the channel",
     "untrained": "Before training",
 }
@@ -28,6 +29,7 @@ _CAUSES = {
     "scrambled": "What the messages say is worth {mean} per agent and episode{evidence}: that much is lost when each "
     "message is replaced by one of the same sender's from another episode.",
     "off": "Being able to talk is worth {mean} to these policies{evidence}.",
+    "deaf": "Being heard is worth {mean} to these policies{evidence}.",
     "silent_twin": "Training with the channel instead of without it is worth {mean} per agent and episode{evidence}.",
     "untrained": "Training is worth {mean} per agent and episode{evidence}.",
 }
@@ -35,6 +37,7 @@ _NO_EFFECTS = {
     "scrambled": "What the messages say makes no difference that can be told from chance: replacing each by one of the "
     "same sender's from another episode moves the payoff by {mean}{evidence}.",
     "off": "Being able to talk makes these policies no difference that can be told from chance: {mean}{evidence}.",
+    "deaf": "Being heard makes these policies no difference that can be told from chance: {mean}{evidence}.",
     "silent_twin": "Training with or without the channel makes no difference that can be told from chance: "
     "{mean}{evidence}.",
     "untrained": "Training makes no difference that can be told from chance: {mean}{evidence}.",

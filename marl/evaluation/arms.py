@@ -18,6 +18,7 @@ LABELS = {
     "normal": "with the channel",
     "off": "channel switched off",
     "scrambled": "messages scrambled",
+    "deaf": "messages not heard",
     "silent_twin": "trained without the channel",
     "untrained": "before training",
 }
@@ -48,18 +49,18 @@ def evaluate_arms(
     """Play all arms on the same episode numbers and seed; return what evaluation.json holds, and {arm: episodes}.
 
     First `trained` plays normally, then with the channel off, then with every message replaced by one of the same
-    sender's from the normal arm (which of the last two, `scenario.evaluation.arms` says; if nobody said anything,
-    neither is played, for there is nothing to take away). Then the `controls` play, with no intervention of their
-    own: a twin that was trained in silence, the untrained copies. `differences` holds normal minus each other arm,
-    paired by episode. `reference` overrides what the env's own `reference()` states. Raises EnvError for an arm
-    with fewer than two completed episodes.
+    sender's from the normal arm, then deaf: with no message heard (which of the last three, `scenario.evaluation.arms`
+    says; if nobody said anything, none is played, for there is nothing to take away). Then the `controls` play, with no
+    intervention of their own: a twin that was trained in silence, the untrained copies. `differences` holds normal
+    minus each other arm, paired by episode. `reference` overrides what the env's own `reference()` states. Raises
+    EnvError for an arm with fewer than two completed episodes.
     """
     indices = range(scenario.evaluation.episodes)
     seed = seed_of(scenario.seed, "evaluation")
     stated = reference if reference is not None else stated_reference(scenario)
     episodes = {"normal": trained(indices, seed=seed)}
     pool = messages_by_sender(episodes["normal"])
-    for arm in ("off", "scrambled"):
+    for arm in ("off", "scrambled", "deaf"):
         if arm in scenario.evaluation.arms and any(text for texts in pool.values() for text in texts):
             drawn = pool if arm == "scrambled" else None
             episodes[arm] = trained(indices, seed=seed, intervention=arm, pool=drawn)

@@ -13,7 +13,7 @@ from marl.games.alpha_rank import alpha_rank
 from marl.games.empirical import EmpiricalGame
 from marl.games.normal_form import NormalFormGame, Profile
 from marl.games.regret import gain_of_switch
-from marl.games.response_graph import Responses, response_graph, sink_components
+from marl.games.response_graph import Responses, response_graph, response_sinks
 
 
 def annotated_graph(
@@ -37,7 +37,8 @@ def annotated_graph(
         raise SolverError(f"confidence {confidence} must lie between 0 and 1")
     empirical = game if isinstance(game, EmpiricalGame) else None
     means = game if isinstance(game, NormalFormGame) else _means(game)
-    graph = response_graph(means, None if empirical is None else empirical.known, responses)
+    known = None if empirical is None else empirical.known
+    graph = response_graph(means, known, responses)
     complete = empirical is None or not empirical.missing
     masses = alpha_rank(means, alpha, population).masses if complete else None
     graph.graph.update(
@@ -48,7 +49,7 @@ def annotated_graph(
         population=population,
         confidence=confidence,
     )
-    sinks = {profile: number for number, sink in enumerate(sink_components(graph)) for profile in sink}
+    sinks = {profile: number for number, sink in enumerate(response_sinks(means, known, responses)) for profile in sink}
     for profile, held in graph.nodes(data=True):
         held["names"] = tuple(own[s] for own, s in zip(game.strategies, profile, strict=True))
         held["sink"] = sinks.get(profile, -1)

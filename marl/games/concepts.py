@@ -18,8 +18,8 @@ from marl.games.extensive.game import ExtensiveGame
 from marl.games.lemke_howson import lemke_howson
 from marl.games.normal_form import NormalFormGame
 from marl.games.pure import pure_equilibria, pure_equilibrium
+from marl.games.response_graph import response_sinks
 from marl.games.selection import payoff_dominant, risk_comparisons
-from marl.games.sinks import better_response_sinks
 from marl.games.solving import Concept, Solving, held, plain
 from marl.games.tree_concepts import TREE_CONCEPTS, security_of_tree, tree_fields, uniform_regrets
 from marl.games.welfare import pareto_set, price_of_anarchy, price_of_stability, social_optimum
@@ -187,7 +187,7 @@ def _selection(solving: Solving) -> dict[str, Any]:
 
 
 def _sinks(solving: Solving) -> dict[str, Any]:
-    sinks = better_response_sinks(solving.game)
+    sinks = response_sinks(solving.game, responses="better")
     return {"better_response_sinks": [[list(profile) for profile in members] for members in sinks]}
 
 

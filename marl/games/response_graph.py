@@ -1,22 +1,32 @@
 """The best- or better-response graph: from each pure profile to those that one player's gainful switch leads to.
 
 Source: Goemans, Mirrokni & Vetta 2005, "Sink equilibria and convergence". A sink strongly connected component is a
-set of profiles that best responses never leave; a strict pure equilibrium is one of a single profile.
+set of profiles that the responses never leave; a strict pure equilibrium is one of a single profile.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
-from networkx import DiGraph, condensation
+from networkx import DiGraph
 
 from marl.errors import SolverError
 from marl.games.normal_form import NormalFormGame, Profile
 from marl.games.pure import pure_equilibria
 
 MAX_NODES = 20_000
+MAX_EDGES = 30_000_000
 Responses = Literal["best", "better"]
+
+
+class _Switches(NamedTuple):
+    """Gainful switches: numbers of the profiles in lexicographic order, and who switches to which strategy."""
+
+    source: np.ndarray
+    target: np.ndarray
+    player: np.ndarray
+    strategy: np.ndarray
 
 
 def response_graph(game: NormalFormGame, known: np.ndarray | None = None, responses: Responses = "best") -> DiGraph:
@@ -34,27 +44,60 @@ def response_graph(game: NormalFormGame, known: np.ndarray | None = None, respon
     equilibria = set(pure_equilibria(game, known))
     payoffs = game.rational().payoffs
     graph = DiGraph()
-    for profile in (tuple(int(s) for s in row) for row in np.argwhere(known)):
+    profiles: list[Profile] = list(np.ndindex(game.shape))
+    for profile in (profiles[number] for number in np.flatnonzero(known)):
         own = tuple(float(tensor[profile]) for tensor in payoffs)
         graph.add_node(profile, payoffs=own, equilibrium=profile in equilibria)
-    for profile in list(graph):
-        for player in range(len(game.shape)):
-            _add_responses(graph, payoffs[player], profile, player, responses)
+    for one, other, player, strategy in zip(*_switches(game, known, responses), strict=True):
+        source, target = profiles[one], profiles[other]
+        gain = float(payoffs[player][target] - payoffs[player][source])
+        graph.add_edge(source, target, player=int(player), strategy=int(strategy), gain=gain)
     return graph
 
 
-def _add_responses(graph: DiGraph, payoffs: np.ndarray, profile: Profile, player: int, responses: Responses) -> None:
-    switches = [(*profile[:player], s, *profile[player + 1 :]) for s in range(payoffs.shape[player])]
-    reachable = [switch for switch in switches if switch in graph]
-    best = max(payoffs[switch] for switch in reachable)
-    for switch in reachable:
-        gain = payoffs[switch] - payoffs[profile]
-        if gain > 0 and (responses == "better" or payoffs[switch] == best):
-            graph.add_edge(profile, switch, player=player, strategy=switch[player], gain=float(gain))
+def response_sinks(
+    game: NormalFormGame, known: np.ndarray | None = None, responses: Responses = "best"
+) -> list[list[Profile]]:
+    """The sink components of `response_graph`, of large games too: each sorted, in the order of their first profiles.
+
+    No graph is built but a sparse matrix. SolverError where the switches may be more than MAX_EDGES.
+    """
+    # A quarter of a second to import: not for everybody who imports marl.games.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    profiles = int(np.prod(game.shape))
+    edges = profiles * sum(size - 1 for size in game.shape)
+    if edges > MAX_EDGES:
+        raise SolverError(f"up to {edges} switches are too many; at most {MAX_EDGES} are followed. Drop strategies")
+    known = np.ones(game.shape, dtype=bool) if known is None else known
+    start, end, _, _ = _switches(game, known, responses)
+    graph = coo_array((np.ones(len(start), dtype=bool), (start, end)), shape=(profiles, profiles)).tocsr()
+    count, component = connected_components(graph, directed=True, connection="strong")
+    left = np.zeros(count, dtype=bool)
+    left[component[start[component[start] != component[end]]]] = True
+    members: dict[int, list[Profile]] = {}
+    for number in np.flatnonzero(~left[component] & known.ravel()).tolist():
+        profile = tuple(int(s) for s in np.unravel_index(number, game.shape))
+        members.setdefault(int(component[number]), []).append(profile)
+    return sorted(members.values())
 
 
-def sink_components(graph: DiGraph) -> list[list[Profile]]:
-    """The strongly connected components that no edge leaves, each sorted, in the order of their first profiles."""
-    components = condensation(graph)
-    sinks = [sorted(components.nodes[c]["members"]) for c in components if components.out_degree(c) == 0]
-    return sorted(sinks)
+def _switches(game: NormalFormGame, known: np.ndarray, responses: Responses) -> _Switches:
+    """All of them between known profiles, sorted by source, player and strategy."""
+    place = np.arange(known.size).reshape(game.shape)
+    parts: list[_Switches] = []
+    for player, ranks in enumerate(np.where(known, game.ranks, -1)):
+        best = ranks.max(axis=player, keepdims=True)
+        for strategy in range(game.shape[player]):
+            switched = np.take(ranks, [strategy], axis=player)
+            gains = known & (switched > ranks)
+            if responses == "best":
+                gains &= switched == best
+            source = place[gains]
+            target = np.broadcast_to(np.take(place, [strategy], axis=player), game.shape)[gains]
+            parts.append(_Switches(source, target, np.full_like(source, player), np.full_like(source, strategy)))
+    every = _Switches(*map(np.concatenate, zip(*parts, strict=True)))
+    # Each part is in the order of its sources, and the parts in that of players and strategies.
+    order = np.argsort(every.source, kind="stable")
+    return _Switches(*(column[order] for column in every))

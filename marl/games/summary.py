@@ -14,7 +14,7 @@ from marl.games.mixed import mixed_equilibria
 from marl.games.normal_form import NormalFormGame, Profile
 from marl.games.pure import pure_equilibria
 from marl.games.regret import Distributions, gain_of_switch, payoff_errors, profile_regret
-from marl.games.response_graph import response_graph, sink_components
+from marl.games.response_graph import response_graph, response_sinks
 from marl.games.welfare import price_of_anarchy, price_of_stability, social_optimum
 from marl.games.words import sentences
 
@@ -152,5 +152,5 @@ def _graph(game: EmpiricalGame, means: NormalFormGame, learned: Profile) -> dict
         }
         for source, target, held in graph.edges(data=True)
     ]
-    sinks = [[number[profile] for profile in members] for members in sink_components(graph)]
+    sinks = [[number[profile] for profile in members] for members in response_sinks(means, game.known)]
     return {"response_graph": {"nodes": nodes, "edges": edges}, "sinks": sinks}

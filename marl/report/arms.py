@@ -16,6 +16,7 @@ ARMS = {
     "normal": "with the channel",
     "off": "channel switched off",
     "scrambled": "messages scrambled",
+    "deaf": "messages not heard",
     "silent_twin": "trained without the channel",
     "untrained": "before training",
 }

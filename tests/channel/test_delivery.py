@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marl.channel import Delivery, Scrambled, Untouched, topology
+from marl.channel import BySender, Deaf, Delivery, Scrambled, Untouched, topology
 
 AGENTS = ["a_0", "b_0", "c_0", "d_0"]
 EDGES = st.lists(st.tuples(st.sampled_from(AGENTS), st.sampled_from(AGENTS)))
@@ -93,3 +93,14 @@ def test_reset_forgets_posts_and_messages():
     delivery.close_round(0, 0, AGENTS)
     assert delivery.messages == []
     assert delivery.inbox("c_0") == ()
+
+
+@given(EDGES, POSTS)
+def test_what_is_not_let_through_is_remembered_by_its_sender_alone(edges, rounds):
+    plain, deaf = run(edges, rounds), run(edges, rounds, intervention=BySender({"a_0": Deaf()}))
+    assert [(m.sender, m.sent, m.text) for m in deaf.messages] == [(m.sender, m.sent, m.text) for m in plain.messages]
+    for one, other in zip(plain.messages, deaf.messages, strict=True):
+        assert other.hearers == (() if one.sender == "a_0" else one.hearers)
+    for agent in AGENTS:
+        kept = [m.sent for m in plain.inbox(agent) if m.sender != "a_0" or agent == "a_0"]
+        assert [m.sent for m in deaf.inbox(agent)] == kept

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marl.channel import Off, Scrambled, Untouched, intervention, messages_by_sender
+from marl.channel import BySender, Deaf, Off, Replaced, Scrambled, Untouched, intervention, messages_by_sender
 from marl.errors import ChannelError
 from marl.types import Episode, Message, Turn
 
@@ -14,8 +14,29 @@ def test_names():
     assert isinstance(intervention("none", senders=["a_0"]), Untouched)
     assert isinstance(intervention("off", senders=["a_0"]), Off)
     assert not intervention("off", senders=["a_0"]).talks
-    with pytest.raises(ChannelError, match=r"'of' is unknown; give one of \['none', 'off', 'scrambled'\]"):
+    assert isinstance(intervention("deaf", senders=["a_0"]), Deaf)
+    own = Replaced({})
+    assert intervention(own, senders=["a_0"]) is own
+    with pytest.raises(ChannelError, match=r"'of' is unknown; give one of \['none', 'off', 'scrambled', 'deaf'\]"):
         intervention("of", senders=["a_0"])
+
+
+def test_deaf_keeps_the_talk_and_lets_nothing_through():
+    assert Deaf().talks
+    assert Deaf().heard("a_0", "x", np.random.default_rng(0)) is None
+
+
+def test_replaced_says_the_other_text_and_leaves_strange_ones_alone():
+    lie = Replaced({"left": "right", "right": "left"})
+    heard = [lie.heard("a_0", text, np.random.default_rng(0)) for text in ("left", "right", "up", "")]
+    assert heard == ["right", "left", "up", ""]
+
+
+def test_each_sender_has_an_intervention_of_its_own():
+    mixed = BySender({"a_0": Deaf(), "b_0": Replaced({"x": "y"})})
+    assert [mixed.heard(sender, "x", np.random.default_rng(0)) for sender in ("a_0", "b_0", "c_0")] == [None, "y", "x"]
+    with pytest.raises(ChannelError, match=r"\['b_0'\] cannot have the channel off"):
+        BySender({"a_0": Deaf(), "b_0": Off()})
 
 
 def test_off_lets_nothing_through():

@@ -119,6 +119,15 @@ def test_what_messages_cause_is_claimed_only_when_significant(evaluation: dict[s
     assert "61 episodes each" in texts(evaluation)
 
 
+def test_what_being_heard_is_worth(evaluation: dict[str, Any]) -> None:
+    for key, name in (("arms", "off"), ("differences", "normal-off")):
+        evaluation[key][name.replace("off", "deaf")] = copy.deepcopy(evaluation[key][name])
+    text = texts(evaluation)
+    assert "Being heard is worth" in text or "Being heard makes these policies no difference" in text
+    assert "With the same policies, who speak and are not heard, agents" in text
+    check_numbers(evaluation)
+
+
 def test_bounds(evaluation: dict[str, Any]) -> None:
     assert "10.00 with messages and 5.00 without any; the whole interval lies above the latter." in texts(evaluation)
     evaluation["no_communication"] = 9.6

@@ -80,6 +80,10 @@ def test_the_scenario_says_which_arms_are_played(hunters: Callable[..., dict[str
     hunt = scenario(evaluation={"episodes": 4, "arms": ["normal", "scrambled"]})
     evaluation, _ = evaluate_arms(hunt, functools.partial(play, hunt, hunters()))
     assert list(evaluation["arms"]) == ["normal", "scrambled"]
+    hunt = scenario(evaluation={"episodes": 4, "arms": ["normal", "deaf"]})
+    evaluation, episodes = evaluate_arms(hunt, functools.partial(play, hunt, hunters()))
+    assert evaluation["arms"]["deaf"]["label"] == "messages not heard"
+    assert not any(message.hearers for episode in episodes["deaf"] for message in episode.messages)
 
 
 def test_differences_are_paired_over_episodes_that_both_completed(episode: Make) -> None:

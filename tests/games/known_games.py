@@ -94,10 +94,20 @@ def public_goods(players: int, factor: int = 2) -> np.ndarray:
     return payoffs
 
 
-def pigou() -> np.ndarray:
-    """Two drivers, a slow road with delay 2 and a narrow one whose delay is the number on it: taking the narrow one is
-    weakly dominant. The worst equilibrium costs 4, the optimum 3 (Roughgarden 2005, "Selfish Routing", discretized)."""
-    return np.array([[[-2, -1], [-2, -2]], [[-2, -2], [-1, -2]]])
+def pigou(players: int = 2) -> np.ndarray:
+    """Pigou 1920, made discrete: `players` drivers (Roughgarden 2005, "Selfish Routing", section 1.2), a wide road on
+    which each loses 1, and a narrow one (strategy 0) on which each loses the share of drivers that take it.
+
+    With k of n on the narrow road all lose (k^2 - kn + n^2) / n together: least for k = n / 2, namely 3n / 4, for odd n
+    (3 n^2 + 1) / (4 n). All on it is an equilibrium and costs n, and none costs more, since the wide road is there for
+    everyone. The price of anarchy is 4/3 for even n and 4 n^2 / (3 n^2 + 1) for odd n, with the limit 4/3. The only
+    other pure equilibria leave one driver, whoever it is, on the wide road: n - 1 + 1/n in all.
+    """
+    payoffs = np.empty((players,) + (2,) * players, dtype=object)
+    for profile in np.ndindex(*(2,) * players):
+        for player in range(players):
+            payoffs[(player, *profile)] = Fraction(-1 if profile[player] else Fraction(-profile.count(0), players))
+    return payoffs
 
 
 def volunteers_dilemma(players: int, benefit: float = 2.0, cost: float = 1.0) -> np.ndarray:

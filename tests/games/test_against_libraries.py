@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from known_games import TWO_PLAYERS, VON_STENGEL, cheap_talk_stag_hunt
 
+from marl.games.cheap_talk import CheapTalk, signaling_game
 from marl.games.components import equilibrium_components
 from marl.games.enumeration import extreme_equilibria
 from marl.games.files.nfg import format_nfg
@@ -75,7 +76,13 @@ def gambits(payoffs: np.ndarray) -> set[tuple[Fraction, ...]]:
 
 @pytest.mark.parametrize("name", [*sorted(TWO_PLAYERS), "cheap talk", "von Stengel", "random"])
 def test_gambits_rational_enumeration_finds_the_same_fractions(name: str) -> None:
-    special = {"cheap talk": [cheap_talk_stag_hunt()], "von Stengel": [VON_STENGEL]}
+    eye = [[1, 0], [0, 1]]
+    sexes = NormalFormGame(TWO_PLAYERS["battle_of_the_sexes"][:2])
+    talks = [CheapTalk(sexes), signaling_game(eye, eye)]
+    special = {
+        "cheap talk": [cheap_talk_stag_hunt(), *(talk.game.payoffs for talk in talks)],
+        "von Stengel": [VON_STENGEL],
+    }
     rng = np.random.default_rng(3)
     special["random"] = [
         rng.integers(0, rng.integers(2, 50), (2, rng.integers(2, 5), rng.integers(2, 5))) for _ in range(60)

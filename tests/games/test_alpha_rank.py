@@ -12,7 +12,7 @@ from marl.errors import SolverError
 from marl.games import alpha_rank as module
 from marl.games.alpha_rank import alpha_rank, log_fixation
 from marl.games.normal_form import NormalFormGame
-from marl.games.response_graph import response_graph, sink_components
+from marl.games.response_graph import response_sinks
 from marl.games.symmetric import SymmetricGame
 
 RPS = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]])
@@ -120,7 +120,7 @@ def test_the_limit_is_where_large_alphas_go_and_lies_in_the_sinks() -> None:
         limit = alpha_rank(game, math.inf, 10).masses
         np.testing.assert_allclose(alpha_rank(game, 60.0, 10).masses, limit, atol=1e-9)
         if np.unique(game.payoffs).size == game.payoffs.size:
-            sinks = {p for sink in sink_components(response_graph(game)) for p in sink}
+            sinks = {p for sink in response_sinks(game) for p in sink}
             assert {tuple(p) for p in np.argwhere(limit > 0).tolist()} <= sinks
 
 

@@ -5,12 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from known_games import (
+    MORRA,
     TWO_PLAYERS,
     VON_STENGEL,
     Profile,
     brute_extreme_equilibria,
     cheap_talk_stag_hunt,
     support_enumeration,
+    travelers_dilemma,
 )
 
 from marl.errors import SolverError
@@ -55,6 +57,18 @@ def test_known_mixtures() -> None:
 
 def test_von_stengels_75() -> None:
     assert len(solved(VON_STENGEL)) == 75
+
+
+def test_morra_is_played_by_mixtures_of_two_optimal_strategies_a_side() -> None:
+    """Ferguson, "Game Theory", II.4: (0, p, 1 - p, 0) is optimal for all p from 4/7 to 3/5 and nothing else is."""
+    ends = {(Fraction(0), p, 1 - p, Fraction(0)) for p in (Fraction(4, 7), Fraction(3, 5))}
+    assert solved([MORRA, -MORRA]) == {(x, y) for x in ends for y in ends}
+
+
+def test_travelers_claim_the_least() -> None:
+    """Basu 1994: whatever the range of claims, (low, low) is the only equilibrium."""
+    low = tuple(Fraction(claim == 2) for claim in range(2, 12))
+    assert solved(travelers_dilemma(2, 11)) == {(low, low)}
 
 
 def test_cheap_talk_is_degenerate_and_complete() -> None:

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from known_games import TWO_PLAYERS
+from known_games import TWO_PLAYERS, pigou
 
 from marl.games.mixed import mixed_equilibria
 from marl.games.normal_form import NormalFormGame
+from marl.games.pure import pure_equilibria
 from marl.games.welfare import pareto_set, price, price_of_anarchy, price_of_stability, social_optimum
+from marl.games.zero_sum import security_level
 
 
 def known(name: str) -> NormalFormGame:
@@ -27,6 +29,30 @@ def test_stag_hunt_by_hand() -> None:
     equilibria = mixed_equilibria(known("stag_hunt")).equilibria
     assert price_of_anarchy(18, equilibria) == Fraction(18, 14)
     assert price_of_stability(18, equilibria) == 1
+
+
+def test_pigou_with_two_drivers_costs_four_thirds() -> None:
+    game = NormalFormGame(pigou())
+    found = mixed_equilibria(game)
+    assert found.complete == "yes"
+    _, optimum = social_optimum(game)
+    assert optimum == -Fraction(3, 2)
+    assert price_of_anarchy(optimum, found.equilibria) == Fraction(4, 3)
+    assert price_of_stability(optimum, found.equilibria) == 1
+
+
+@pytest.mark.parametrize("drivers", range(3, 11))
+def test_pigou_goes_to_four_thirds(drivers: int) -> None:
+    """The derivation stands at `pigou`; no equilibrium costs more than all on the narrow road, by what each secures."""
+    game = NormalFormGame(pigou(drivers))
+    assert {security_level(game, player).value for player in range(2)} == {-1}
+    pure = pure_equilibria(game)
+    assert [profile.count(1) for profile in pure] == [0] + [1] * drivers
+    payoffs = [[game.payoffs[(player, *profile)] for player in range(drivers)] for profile in pure]
+    _, optimum = social_optimum(game)
+    odd = Fraction(4 * drivers**2, 3 * drivers**2 + 1)
+    assert price_of_anarchy(optimum, payoffs) == (odd if drivers % 2 else Fraction(4, 3))
+    assert price_of_stability(optimum, payoffs) == -(drivers - 1 + Fraction(1, drivers)) / optimum
 
 
 def test_a_mixed_equilibrium_may_be_the_worst() -> None:
