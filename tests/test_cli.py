@@ -120,6 +120,8 @@ def test_a_game_tree_is_solved_in_words_and_in_json(runner: CliRunner) -> None:
     done = runner.invoke(app, ["solve", "entry.efg", "--json", "--concept", "subgame_perfect", "--concept", "pure"])
     record = json.loads(done.output)
     assert (record["subgame_perfect"]["payoffs"], record["pure"]) == (["2", "2"], [[0, 0], [1, 1]])
+    done = runner.invoke(app, ["solve", "entry.efg", "--json", "--messages", "2", "--speaker", "entrant"])
+    assert json.loads(done.output)["complete"] == "yes", done.output
     Path("bad.efg").write_text(ENTRY.replace('t "" 3', "x"), encoding="utf-8")
     done = runner.invoke(app, ["solve", "bad.efg"])
     assert done.exit_code == 2

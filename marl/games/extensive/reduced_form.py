@@ -16,6 +16,8 @@ from marl.games.limits import TIME_LIMIT, Deadline
 from marl.games.normal_form import NormalFormGame
 
 MAX_PROFILES = 100_000
+MAX_ENTRIES = 2_000_000
+"""Strategies times information sets, of all players: what it takes to list the strategies."""
 
 UNREACHED, NOTHING = "*", "nothing to choose"
 
@@ -93,19 +95,30 @@ def reduced_normal_form(
 
 
 def normal_form_fits(game: ExtensiveGame, max_profiles: int = MAX_PROFILES) -> bool:
-    """Whether the reduced normal form has at most `max_profiles` profiles."""
-    return math.prod(strategy_counts(game)) <= max_profiles
+    """Whether the reduced normal form has at most `max_profiles` profiles, and its strategies can be listed."""
+    return math.prod(strategy_counts(game)) <= max_profiles and _entries(game) <= MAX_ENTRIES
 
 
 def _check_size(game: ExtensiveGame, max_profiles: int) -> None:
-    """SolverError, in words, where the reduced normal form has more than `max_profiles` profiles."""
-    if not normal_form_fits(game, max_profiles):
-        counts = strategy_counts(game)
-        each = " x ".join(map(_size, counts))
+    """SolverError, in words, where `normal_form_fits` is false."""
+    if normal_form_fits(game, max_profiles):
+        return
+    counts = strategy_counts(game)
+    each, advice = " x ".join(map(_size, counts)), "Solve the tree itself, or a smaller one"
+    if math.prod(counts) > max_profiles:
         raise SolverError(
             f"the reduced normal form has {each} = {_size(math.prod(counts))} profiles; at most {max_profiles} are "
-            "allowed. Solve the tree itself, or a smaller one"
+            f"allowed. {advice}"
         )
+    raise SolverError(
+        f"the reduced normal form has {each} strategies with {_size(_entries(game))} actions in all; at most "
+        f"{MAX_ENTRIES} are listed. {advice}"
+    )
+
+
+def _entries(game: ExtensiveGame) -> int:
+    counts = zip(strategy_counts(game), game.information_sets, strict=True)
+    return sum(count * len(own) for count, own in counts)
 
 
 def _plans(game: ExtensiveGame, player: int) -> np.ndarray:

@@ -107,6 +107,15 @@ def test_too_many_profiles_are_counted_and_not_listed() -> None:
         reduced_normal_form(ExtensiveGame(["a", "b"], wide))
 
 
+def test_few_but_endless_strategies_are_not_listed_either() -> None:
+    nodes = [node for k in range(2000) for node in (Decision(0, f"{k}", ("stop", "go")), Terminal((k,)))]
+    tree = ExtensiveGame(["alone"], [*nodes, Terminal((0,))])
+    assert strategy_counts(tree) == (2001,)
+    assert not normal_form_fits(tree)
+    with pytest.raises(SolverError, match="2001 strategies with 4002000 actions in all; at most 2000000 are listed"):
+        reduced_normal_form(tree)
+
+
 def test_the_time_limit_holds() -> None:
     with pytest.raises(SolverError, match="the reduced normal form took longer"):
         reduced_normal_form(kuhn_poker(), time_limit=1e-9)
