@@ -15,7 +15,7 @@ moves so far ("queen", "king pass bet"), and `nash_conv` measures exactly how fa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import permutations, product
 from typing import Any
 
@@ -278,31 +278,3 @@ def _observation(card: int, history: History, legal: tuple[int, ...]) -> Observa
     mask[list(legal)] = 1
     flags = np.concatenate([np.eye(len(CARDS), dtype=np.float32)[card], _moves_made(history)])
     return {"observation": flags, "action_mask": mask}
-
-
-class Exact:
-    """NashConv of any two policies, from their distributions in the 12 information sets; `env` is not needed.
-
-    A plan [12, 2] holds the probability of the passive and of the aggressive move, times that of the player's own
-    earlier moves on the way there.
-    """
-
-    def __init__(self, env: Any = None) -> None:
-        self.names = information_sets()
-        self.situations = [view_at(name) for name in self.names]
-
-    def plan(self, probs: Sequence[np.ndarray]) -> np.ndarray:
-        """From probabilities [2] of (pass, bet) or (fold, call), one pair an information set."""
-        plan = np.array(probs, dtype=float)
-        for name, row in zip(self.names, plan, strict=True):
-            card, *moves = name.split()
-            if len(moves) == 2:  # player_0 passed before it faced a bet
-                row *= probs[self.names.index(card)][0]
-        return plan
-
-    def measures(self, plan: np.ndarray) -> dict[str, float]:
-        """nash_conv, and player_0's value."""
-        reached = plan.sum(axis=1)
-        shares = np.where(reached > 0, plan[:, 1] / np.where(reached > 0, reached, 1.0), 0.5)
-        policy = dict(zip(self.names, np.clip(shares, 0.0, 1.0).tolist(), strict=True))
-        return {"nash_conv": nash_conv(policy), "value": expected_value(policy)}

@@ -327,29 +327,3 @@ def _own(payoffs: Any) -> Game:
     if not np.isfinite(table).all():
         raise ValueError(f"payoffs={payoffs!r} are not all finite; {wanted}")
     return Game((LETTERS[: table.shape[0]], LETTERS[: table.shape[1]]), table, "payoffs given by the caller")
-
-
-class Exact:
-    """NashConv of a single round and what each player does, from the players' mixed strategies."""
-
-    def __init__(self, env: MatrixGame) -> None:
-        if env.rounds != 1:
-            raise ValueError(f"the game has {env.rounds} rounds; only a single round is measured exactly")
-        self.env = env
-        observations, _ = env.reset()
-        self.situations = [(agent, observations[agent]) for agent in env.possible_agents]
-
-    def plan(self, probs: Sequence[np.ndarray]) -> np.ndarray:
-        """Both mixed strategies, one behind the other."""
-        return np.concatenate([np.asarray(mix, dtype=float) for mix in probs])
-
-    def measures(self, plan: np.ndarray) -> dict[str, float]:
-        """nash_conv (what both could gain alone by best responses), welfare a player, and the share of each move."""
-        row, column = np.split(plan, [self.env.payoffs.shape[0]])
-        first, second = self.env.payoffs[..., 0] @ column, row @ self.env.payoffs[..., 1]
-        own = row @ first, second @ column
-        found = {"nash_conv": float(first.max() - own[0] + second.max() - own[1]), "payoff": float(sum(own) / 2)}
-        for agent, mix in zip(self.env.possible_agents, (row, column), strict=True):
-            names = self.env.moves[agent]
-            found |= {f"{agent}/{name}": float(share) for name, share in zip(names, mix, strict=True)}
-        return found

@@ -254,7 +254,7 @@ def analyze(
 
 @app.command()
 def solve(
-    file: Annotated[Path, typer.Argument(help="A game: .json, .nfg or .csv (see docs/solving.md).")],
+    file: Annotated[Path, typer.Argument(help="A game: .efg, .nfg, .json or .csv (see docs/solving.md).")],
     concept: Annotated[
         list[str] | None, typer.Option("--concept", help="Only this one (mixed, ess, ...); may be repeated.")
     ] = None,
@@ -265,7 +265,7 @@ def solve(
     speaker: Annotated[list[str] | None, typer.Option("--speaker", help="Who sends one; all do by default.")] = None,
 ) -> None:
     """Solve the game in a file: equilibria of every kind, dominance, welfare, stability, in words."""
-    from marl.games import CheapTalk, read_game, solve_cheap_talk
+    from marl.games import CheapTalk, ExtensiveGame, read_game, reduced_normal_form, solve_cheap_talk
     from marl.games import solve as solve_game
 
     with _explained():
@@ -273,7 +273,8 @@ def solve(
             raise ParleyError("--speaker goes with --messages, and --concept does not: talk has a record of its own")
         game = read_game(file)
         if messages:
-            talk = CheapTalk(game, speakers=speaker or game.players, messages=messages)
+            before = reduced_normal_form(game) if isinstance(game, ExtensiveGame) else game
+            talk = CheapTalk(before, speakers=speaker or game.players, messages=messages)
             record = solve_cheap_talk(talk, time_limit=time_limit, megabytes=memory_limit)
         else:
             record = solve_game(game, concept or None, time_limit=time_limit, megabytes=memory_limit)

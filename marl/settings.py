@@ -198,7 +198,9 @@ class EvaluationSettings(Settings):
     arms: list[Literal["normal", "off", "scrambled", "deaf"]] = ["normal", "off", "scrambled"]
     confidence: float = Field(default=0.95, gt=0, lt=1)
     exact: str | None = Field(
-        default=None, pattern=r"^[\w.]+:[\w.]+$", description="measures policies exactly; see marl.learning.exact"
+        default=None,
+        pattern=r"^(tree|[\w.]+:[\w.]+)$",
+        description="measures policies exactly: tree, or see marl.learning.exact",
     )
 
 

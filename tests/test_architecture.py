@@ -37,7 +37,7 @@ ALLOWED = {
     "table": {*RECORDS, "text", "channel"},
     "rollout": {*RECORDS, "channel", "policies", "table"},
     "testing": PLAY,
-    "learning": {*PLAY, "models", "store"},
+    "learning": {*PLAY, "models", "store", "games"},
     "evaluation": PLAY,
     "communication": PLAY,
     "compression": {*PLAY, "models", "store", "evaluation"},

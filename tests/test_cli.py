@@ -106,6 +106,31 @@ def test_a_game_file_is_solved_in_words_and_in_json(runner: CliRunner) -> None:
     assert "pure" not in record
 
 
+ENTRY = """EFG 2 R "entry" { "entrant" "incumbent" }
+p "" 1 1 "entry" { "out" "in" } 0
+t "" 1 { 1 5 }
+p "" 2 1 "reply" { "fight" "share" } 0
+t "" 2 { 0 0 }
+t "" 3 { 2 2 }
+"""
+
+
+def test_a_game_tree_is_solved_in_words_and_in_json(runner: CliRunner) -> None:
+    Path("entry.efg").write_text(ENTRY, encoding="utf-8")
+    done = runner.invoke(app, ["solve", "entry.efg"])
+    assert done.exit_code == 0, done.output
+    assert "“share” at “reply”; it pays 2 for entrant and 2 for incumbent" in " ".join(done.output.split())
+    done = runner.invoke(app, ["solve", "entry.efg", "--json", "--concept", "subgame_perfect", "--concept", "pure"])
+    record = json.loads(done.output)
+    assert (record["subgame_perfect"]["payoffs"], record["pure"]) == (["2", "2"], [[0, 0], [1, 1]])
+    done = runner.invoke(app, ["solve", "entry.efg", "--json", "--messages", "2", "--speaker", "entrant"])
+    assert json.loads(done.output)["complete"] == "yes", done.output
+    Path("bad.efg").write_text(ENTRY.replace('t "" 3', "x"), encoding="utf-8")
+    done = runner.invoke(app, ["solve", "bad.efg"])
+    assert done.exit_code == 2
+    assert "bad.efg, line 6: expected a node (c, p or t)" in " ".join(done.output.split())
+
+
 @pytest.mark.parametrize(
     ("text", "arguments", "message"),
     [

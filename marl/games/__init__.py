@@ -1,8 +1,8 @@
-"""Games: normal form, empirical games, every solution concept, regret, welfare, response graphs and words about them.
+"""Games: normal form, trees, empirical games, solution concepts, regret, welfare, response graphs, words about them.
 
 Needs numpy, scipy and networkx only. `solve` answers everything about one game, `read_game` and `write_game` know the
-file formats, and each concept has a function of its own. `summarize` is `marl.games.summary.analyze`, under a name that
-leaves `analyze` to the analysis of a run.
+file formats, and each concept has a function of its own; `marl.games.extensive` has those of trees. `summarize` is
+`marl.games.summary.analyze`, under a name that leaves `analyze` to the analysis of a run.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from marl.games.empirical import EmpiricalGame
 from marl.games.enumeration import extreme_equilibria
 from marl.games.equilibrium import Equilibrium, EquilibriumSet
 from marl.games.evolutionary_stability import evolutionarily_stable
+from marl.games.extensive import ExtensiveGame, reduced_normal_form, subgame_perfect, zero_sum_equilibrium
 from marl.games.files import read_game, write_game
+from marl.games.from_env import EnumeratedEnv, enumerate_env
 from marl.games.lemke_howson import lemke_howson, one_equilibrium
 from marl.games.meta_game import meta_game
 from marl.games.mixed import mixed_equilibria, search_equilibria
@@ -37,8 +39,10 @@ __all__ = [
     "CheapTalk",
     "CorrelatedEquilibrium",
     "EmpiricalGame",
+    "EnumeratedEnv",
     "Equilibrium",
     "EquilibriumSet",
+    "ExtensiveGame",
     "MatrixGame",
     "NormalFormGame",
     "PlayerRegret",
@@ -48,6 +52,7 @@ __all__ = [
     "compare_arms",
     "correlated_equilibrium",
     "dominated_strategies",
+    "enumerate_env",
     "equilibrium_components",
     "evolutionarily_stable",
     "extreme_equilibria",
@@ -64,6 +69,7 @@ __all__ = [
     "pure_equilibria",
     "rationalizable",
     "read_game",
+    "reduced_normal_form",
     "response_graph",
     "response_sinks",
     "risk_comparisons",
@@ -73,8 +79,10 @@ __all__ = [
     "social_optimum",
     "solve",
     "solve_cheap_talk",
+    "subgame_perfect",
     "summarize",
     "talk_equilibrium",
     "write_game",
+    "zero_sum_equilibrium",
     "zero_sum_value",
 ]

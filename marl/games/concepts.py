@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,18 +13,16 @@ from marl.games.correlated import CorrelatedEquilibrium, Objective, correlated_e
 from marl.games.dominance import Elimination, iterated_elimination
 from marl.games.equilibrium import Equilibrium, EquilibriumSet
 from marl.games.evolutionary_stability import evolutionarily_stable, is_symmetric
+from marl.games.extensive.game import ExtensiveGame
 from marl.games.lemke_howson import lemke_howson
-from marl.games.limits import Deadline
-from marl.games.mixed import mixed_equilibria
-from marl.games.normal_form import NormalFormGame, Number
+from marl.games.normal_form import NormalFormGame
 from marl.games.pure import pure_equilibria, pure_equilibrium
 from marl.games.response_graph import response_sinks
 from marl.games.selection import payoff_dominant, risk_comparisons
+from marl.games.solving import Concept, Solving, held, plain
+from marl.games.tree_concepts import TREE_CONCEPTS, security_of_tree, tree_fields, uniform_regrets
 from marl.games.welfare import pareto_set, price_of_anarchy, price_of_stability, social_optimum
 from marl.games.zero_sum import is_constant_sum, security_level
-
-EXACT_LIMIT = 100_000
-"""Up to this many payoffs a floating game is made rational, so that its numbers are exact, too."""
 
 AGREEMENT = 1e-6
 LEAST_MASS = 1e-9
@@ -36,36 +31,10 @@ LEAST_MASS = 1e-9
 MAX_ENTROPY_PROFILES = 2_000
 
 
-class Solving:
-    """A game on its way through the concepts: what several of them need is computed once."""
-
-    def __init__(self, game: NormalFormGame, deadline: Deadline, failed: tuple[str, ...] = ()) -> None:
-        self.game = game.rational() if game.payoffs.size <= EXACT_LIMIT else game
-        self._deadline, self._failed = deadline, failed
-
-    @property
-    def share(self) -> float:
-        """Seconds for the next step: half of what is left."""
-        return self._deadline.left / 2
-
-    @cached_property
-    def equilibria(self) -> EquilibriumSet:
-        """All equilibria that can be found in the time; SolverError where that was tried before in vain."""
-        if "mixed" in self._failed:
-            raise SolverError("the equilibria that this needs could not be computed")
-        return mixed_equilibria(self.game, time_limit=self.share)
-
-
-@dataclass(frozen=True, slots=True)
-class Concept:
-    """Fields of the record, and the function that gives them."""
-
-    fields: tuple[str, ...]
-    compute: Callable[[Solving], dict[str, Any]]
-
-
-def game_fields(game: NormalFormGame) -> dict[str, Any]:
+def game_fields(game: NormalFormGame | ExtensiveGame) -> dict[str, Any]:
     """The game's names and size."""
+    if isinstance(game, ExtensiveGame):
+        return tree_fields(game)
     return {
         "players": list(game.players),
         "strategies": [list(own) for own in game.strategies],
@@ -73,18 +42,10 @@ def game_fields(game: NormalFormGame) -> dict[str, Any]:
     }
 
 
-def plain(value: Number | None) -> int | float | None:
-    """A JSON number: whole ones as int, fractions as the nearest float."""
-    if value is None:
-        return None
-    if isinstance(value, int | Fraction):
-        return int(value) if value == int(value) else float(value)
-    return float(value)
-
-
-def _held(value: Number) -> str | float:
-    """A number without loss: Fractions as text ("9/4"), floats as they are."""
-    return str(value) if isinstance(value, int | Fraction) else float(value)
+def concepts_for(game: NormalFormGame | ExtensiveGame) -> tuple[str, ...]:
+    """The names of the concepts that make sense for such a game."""
+    tree = isinstance(game, ExtensiveGame)
+    return tuple(name for name, concept in CONCEPTS.items() if tree or not concept.of_trees)
 
 
 def _pure(solving: Solving) -> dict[str, Any]:
@@ -99,6 +60,9 @@ def _welfare(solving: Solving) -> dict[str, Any]:
 
 
 def _regret(solving: Solving) -> dict[str, Any]:
+    if solving.tree is not None:
+        found = uniform_regrets(solving.tree)
+        return {"uniform_regret": [plain(value) for value in found], "nash_conv": plain(sum(found))}
     uniform = [[Fraction(1, k) if solving.game.exact else 1 / k] * k for k in solving.game.shape]
     regrets = solving.game.regret(uniform)
     return {"uniform_regret": [plain(value) for value in regrets], "nash_conv": plain(sum(regrets))}
@@ -115,13 +79,16 @@ def _dominance(solving: Solving) -> dict[str, Any]:
 
 def _elimination(found: Elimination) -> dict[str, Any]:
     rounds = [
-        [{"player": one.player, "strategy": one.strategy, "by": [_held(w) for w in one.by]} for one in dropped]
+        [{"player": one.player, "strategy": one.strategy, "by": [held(w) for w in one.by]} for one in dropped]
         for dropped in found.rounds
     ]
     return {"rounds": rounds, "remaining": [list(own) for own in found.remaining], "exact": found.exact}
 
 
 def _security(solving: Solving) -> dict[str, Any]:
+    of_tree = security_of_tree(solving)
+    if of_tree is not None:
+        return of_tree
     levels = [security_level(solving.game, p, time_limit=solving.share) for p in range(len(solving.game.shape))]
     return {
         "security_levels": [plain(level.value) for level in levels],
@@ -150,9 +117,9 @@ def _mixed(solving: Solving) -> dict[str, Any]:
 
 def _equilibrium(one: Equilibrium) -> dict[str, Any]:
     return {
-        "profile": [[_held(p) for p in own] for own in one.profile],
-        "payoffs": [_held(payoff) for payoff in one.payoffs],
-        "regret": _held(one.regret),
+        "profile": [[held(p) for p in own] for own in one.profile],
+        "payoffs": [held(payoff) for payoff in one.payoffs],
+        "regret": held(one.regret),
         "exact": one.exact,
         "method": one.method,
     }
@@ -200,7 +167,7 @@ def _stable(solving: Solving) -> dict[str, Any]:
     if solving.equilibria.complete != "yes":
         raise SolverError("unknown: the equilibria are not all known")
     stable = evolutionarily_stable(solving.game, solving.equilibria.equilibria, time_limit=solving.share)
-    return {"ess": [[_held(p) for p in one.profile[0]] for one in stable]}
+    return {"ess": [[held(p) for p in one.profile[0]] for one in stable]}
 
 
 def _selection(solving: Solving) -> dict[str, Any]:
@@ -261,9 +228,9 @@ def _correlated(solving: Solving, coarse: bool) -> dict[str, Any]:
 def _distribution(one: CorrelatedEquilibrium) -> dict[str, Any]:
     played = [tuple(int(s) for s in profile) for profile in np.argwhere(one.distribution > 0)]
     return {
-        "played": [{"profile": list(profile), "probability": _held(one.distribution[profile])} for profile in played],
-        "payoffs": [_held(payoff) for payoff in one.payoffs],
-        "regret": _held(one.regret),
+        "played": [{"profile": list(profile), "probability": held(one.distribution[profile])} for profile in played],
+        "payoffs": [held(payoff) for payoff in one.payoffs],
+        "regret": held(one.regret),
         "exact": one.exact,
         "method": one.method,
     }
@@ -273,6 +240,7 @@ CONCEPTS = {
     "pure": Concept(("pure",), _pure),
     "welfare": Concept(("max_welfare", "social_optimum", "pareto"), _welfare),
     "regret": Concept(("uniform_regret", "nash_conv"), _regret),
+    **TREE_CONCEPTS,
     "sinks": Concept(("better_response_sinks",), _sinks),
     "alpha_rank": Concept(("alpha_rank",), _alpha_rank),
     "mixed": Concept(("mixed", "complete", "completeness", "degenerate", "components", "agreement"), _mixed),

@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from marl.errors import SolverError
 from marl.games.limits import TIME_LIMIT, Deadline
+from marl.games.linear_program import Optimum, maximize_floating
 from marl.games.normal_form import NormalFormGame, Number
 
 Objective = Literal["max_welfare", "min_welfare", "fairest", "max_entropy"]
@@ -61,27 +61,22 @@ def correlated_equilibrium(
     found = _optimum(*_program(objective, flat, gains), time_limit)
     count = flat.shape[1]
     if count <= CERTIFIED_PROFILES:
-        proved = _proved(game.rational(), objective, coarse, found.x, -found.ineqlin.marginals)
+        proved = _proved(game.rational(), objective, coarse, found.primal, found.dual)
         if proved is not None:
             return _answer(game.rational(), proved, coarse, "linear program")
-    weights = np.maximum(found.x[:count], 0)
+    weights = np.maximum(found.primal[:count], 0)
     return _answer(game, weights / weights.sum(), coarse, "linear program")
 
 
-def _optimum(c: np.ndarray, rows: np.ndarray, total: np.ndarray | None, seconds: float, bounds: Any = (0, None)) -> Any:
-    """HiGHS's result for: maximize c @ z where rows @ z <= 0, total @ z = 1 and `bounds`."""
-    # Half a second to import: not for everybody who imports marl.games.
-    from scipy.optimize import linprog
-    from scipy.sparse import csr_array
+def _optimum(
+    c: np.ndarray, rows: np.ndarray, total: np.ndarray | None, seconds: float, bounds: Any = (0, None)
+) -> Optimum:
+    """Maximize c @ z where rows @ z <= 0, total @ z = 1 and `bounds`."""
+    from scipy.sparse import csr_array  # takes its time to import, as HiGHS does
 
-    equal = {} if total is None else {"A_eq": total[None], "b_eq": [1.0]}
-    matrix, zeros = csr_array(rows), np.zeros(len(rows))
-    found = linprog(
-        -c, A_ub=matrix, b_ub=zeros, bounds=bounds, method="highs", options={"time_limit": seconds}, **equal
-    )
-    if found.status != 0:
-        raise SolverError(f"no correlated equilibrium: {found.message}; raise the time limit or drop strategies")
-    return found
+    equal = None if total is None else (total[None], np.ones(1))
+    zeros = np.zeros(len(rows))
+    return maximize_floating(c, csr_array(rows), zeros, equal=equal, bounds=bounds, time_limit=seconds)
 
 
 def deviation_gains(payoffs: np.ndarray, *, coarse: bool) -> np.ndarray:
@@ -196,4 +191,4 @@ def _relative_interior(gains: np.ndarray, deadline: Deadline) -> tuple[np.ndarra
     objective = np.concatenate([np.zeros(profiles), np.ones(profiles + deviations)])
     bounds = [(0, None)] * profiles + [(0, 1)] * (profiles + deviations)
     found = _optimum(objective, upper, None, deadline.left, bounds)
-    return found.x[profiles : 2 * profiles] > 0.5, found.x[2 * profiles :] <= 0.5
+    return found.primal[profiles : 2 * profiles] > 0.5, found.primal[2 * profiles :] <= 0.5

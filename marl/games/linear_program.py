@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -43,10 +44,29 @@ def maximize(
         raise SolverError(f"the bounds must be >= 0, so that the origin is allowed; the least is {min(bound)}")
     if matrix.dtype == object and matrix.size <= MAX_EXACT_ENTRIES:
         return _exact(objective, matrix, bound, Deadline(time_limit))
+    floats = [np.asarray(part, dtype=np.float64) for part in (objective, matrix, bound)]
+    return maximize_floating(*floats, time_limit=time_limit)
+
+
+def maximize_floating(
+    objective: np.ndarray,
+    matrix: Any,
+    bound: np.ndarray,
+    *,
+    equal: tuple[Any, np.ndarray] | None = None,
+    bounds: Any = (0, None),
+    time_limit: float = TIME_LIMIT,
+) -> Optimum:
+    """The optimum in floats by HiGHS; `matrix` [rows, variables] may be sparse, and `bound` [rows] have any sign.
+
+    `equal` is (matrix, values) of rows that hold with equality, `bounds` the (least, most) of the variables, one pair
+    for all or one each. Raises SolverError where there is no optimum, or none within `time_limit` seconds.
+    """
     from scipy.optimize import linprog  # half a second to import: not for everybody who imports marl.games
 
-    floats = [np.asarray(part, dtype=np.float64) for part in (objective, matrix, bound)]
-    found = linprog(-floats[0], A_ub=floats[1], b_ub=floats[2], method="highs", options={"time_limit": time_limit})
+    rows, values = (None, None) if equal is None else equal
+    options = {"time_limit": time_limit}
+    found = linprog(-objective, matrix, bound, rows, values, bounds=bounds, method="highs", options=options)
     if found.status != 0:
         raise SolverError(f"the linear program has no answer: {found.message}; raise the time limit or drop strategies")
     return Optimum(-float(found.fun), found.x, -found.ineqlin.marginals, False)

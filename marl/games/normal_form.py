@@ -57,7 +57,8 @@ class NormalFormGame:
         """The profile as one distribution per player ([strategies of the player]); SolverError where it is none."""
         if len(profile) != len(self.shape):
             raise SolverError(f"a profile needs {len(self.shape)} entries, one per player; given {len(profile)}")
-        return [_distribution(entry, size, i) for i, (entry, size) in enumerate(zip(profile, self.shape, strict=True))]
+        rows = enumerate(zip(profile, self.shape, strict=True))
+        return [as_distribution(entry, size, f"player {i}") for i, (entry, size) in rows]
 
     def deviation_payoffs(self, profile: MixedProfile) -> list[np.ndarray]:
         """For each player, the payoff of each own strategy ([strategies of the player]) against the others' play."""
@@ -175,7 +176,7 @@ def _tensor(payoffs: Any) -> np.ndarray:
         raise SolverError(f"{profiles} profiles are too many; at most {MAX_PROFILES} are allowed. Drop strategies")
     if array.dtype.kind == "f":
         return _finite(array.astype(np.float64))
-    numbers = [_number(value) for value in array.flat]
+    numbers = [as_number(value) for value in array.flat]
     if any(isinstance(value, float) for value in numbers):
         return _finite(np.array([float(value) for value in numbers]).reshape(array.shape))
     flat = np.empty(array.size, dtype=object)
@@ -211,7 +212,11 @@ def _ranks(tensor: np.ndarray, resolution: float) -> np.ndarray:
     return np.array([order[key] for key in keys])[places].reshape(tensor.shape)
 
 
-def _number(value: Any) -> float | Fraction:
+def as_number(value: Any) -> float | Fraction:
+    """A payoff or probability as given: exact for whole numbers, Fractions and strings, a float for floats.
+
+    Raises SolverError for anything else.
+    """
     if isinstance(value, Fraction):
         return value
     if isinstance(value, float | np.floating):
@@ -224,21 +229,24 @@ def _number(value: Any) -> float | Fraction:
     raise SolverError(f'payoff {value!r} is no number; give whole numbers, floats, Fractions or strings like "9/4"')
 
 
-def _distribution(entry: Any, size: int, player: int) -> np.ndarray:
-    """One player's entry of a profile, dtype object (Fractions) where exact, else float64."""
+def as_distribution(entry: Any, size: int, whose: str) -> np.ndarray:
+    """An index (played for sure) or `size` probabilities: dtype object (Fractions) where exact, else float64.
+
+    Raises SolverError, with `whose` as its subject, where it is neither.
+    """
     if isinstance(entry, int | np.integer):
         if not 0 <= entry < size:
-            raise SolverError(f"player {player} has strategies 0 to {size - 1}; given {entry}")
+            raise SolverError(f"{whose} has choices 0 to {size - 1}; given {entry}")
         point = np.full(size, Fraction(0), dtype=object)
         point[int(entry)] = Fraction(1)
         return point
-    values = [_number(value) for value in entry]
+    values = [as_number(value) for value in entry]
     exact = all(isinstance(value, Fraction) for value in values)
     total = sum(values)
     close = total == 1 if exact else abs(float(total) - 1) <= SUM_TOLERANCE
     if len(values) != size or min(values, default=-1) < 0 or not close:
         raise SolverError(
-            f"player {player} needs {size} probabilities that are >= 0 and sum to 1; given {len(values)} summing to "
+            f"{whose} needs {size} probabilities that are >= 0 and sum to 1; given {len(values)} summing to "
             f"{float(total)}"
         )
     return np.array(values, dtype=object if exact else np.float64)

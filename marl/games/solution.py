@@ -9,29 +9,32 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from marl.errors import SolverError
-from marl.games.concepts import CONCEPTS, Solving, game_fields
+from marl.games.concepts import CONCEPTS, concepts_for, game_fields
+from marl.games.extensive.game import ExtensiveGame
 from marl.games.limits import MEGABYTES, TIME_LIMIT, Child, Deadline
 from marl.games.normal_form import NormalFormGame
 from marl.games.solution_words import solution_sentences
+from marl.games.solving import Solving
 
 GRACE = 5.0
 """Seconds that a concept may take beyond its share before its process is killed: the start of a process is in them."""
 
 
 def solve(
-    game: NormalFormGame,
+    game: NormalFormGame | ExtensiveGame,
     concepts: Iterable[str] | None = None,
     *,
     time_limit: float = TIME_LIMIT,
     megabytes: int = MEGABYTES,
 ) -> dict[str, Any]:
-    """What theory says about the game: the fields of all `concepts` (all of CONCEPTS by default) and a summary.
+    """What theory says about the game: the fields of all `concepts` (by default all that suit it) and a summary.
 
+    A tree is solved as such and, where it is small enough, in its reduced normal form.
     All is computed in a child process with `megabytes` of memory. Each concept may take half of the time that is left
     of `time_limit` seconds; one that does not end, even killed, leaves its reason under "notes" and None in its fields,
     and the others go on. Raises SolverError for an unknown concept.
     """
-    chosen = tuple(CONCEPTS) if concepts is None else tuple(dict.fromkeys(concepts))
+    chosen = concepts_for(game) if concepts is None else tuple(dict.fromkeys(concepts))
     unknown = [name for name in chosen if name not in CONCEPTS]
     if unknown:
         raise SolverError(f"unknown concepts {unknown}; there are {', '.join(CONCEPTS)}")
@@ -50,7 +53,7 @@ def solve(
 
 
 def _run(
-    game: NormalFormGame,
+    game: NormalFormGame | ExtensiveGame,
     pending: list[str],
     chosen: tuple[str, ...],
     deadline: Deadline,
@@ -75,7 +78,11 @@ def _run(
 
 
 def _work(
-    send: Callable[[Any], None], game: NormalFormGame, pending: tuple[str, ...], failed: tuple[str, ...], seconds: float
+    send: Callable[[Any], None],
+    game: NormalFormGame | ExtensiveGame,
+    pending: tuple[str, ...],
+    failed: tuple[str, ...],
+    seconds: float,
 ) -> None:
     deadline = Deadline(seconds)
     solving = Solving(game, deadline, failed)

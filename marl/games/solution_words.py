@@ -8,6 +8,7 @@ from math import prod
 from typing import Any
 
 from marl.games.phrases import Numbers, Sentence, listed, name, quoted
+from marl.games.tree_words import tree_sentences
 
 SHOWN = 3
 """Profiles of each kind that are named one by one."""
@@ -20,20 +21,26 @@ def solution_sentences(record: Record) -> list[Sentence]:
 
     Fields that were not asked for or are None are not spoken of, but every note is.
     """
-    writers = (_game, _dominance, _pure, _mixed, _components, _optimum, _prices, _selection, _ess)
+    writers = (tree_sentences, _game, _dominance, _pure, _mixed, _components, _optimum, _prices, _selection, _ess)
     more = (_security, _correlated, _uniform, _sinks, _alpha_rank, _agreement, _notes)
     return [sentence for writer in (*writers, *more) for sentence in writer(record)]
 
 
 def _game(record: Record) -> Iterator[Sentence]:
+    if record["strategies"] is None:
+        return
     say, sizes = Numbers(), [len(own) for own in record["strategies"]]
     counts = [
         f"{name(player)} with {say.count(f'{player} strategies', size, 'strategy', 'strategies')}"
         for player, size in zip(record["players"], sizes, strict=True)
     ]
+    subject, means = "The game", "a profile is one strategy for each player"
+    if record.get("tree") is not None:
+        subject = "As a normal form, with whole plans of play as strategies, it"
+        means += "; “*” in a plan stands where the plan itself never leads"
     yield say.sentence(
-        f"The game has {say.count('players', len(sizes), 'player')}, {listed(counts)}, which makes "
-        f"{say.count('profiles', prod(sizes), 'profile')} (a profile is one strategy for each player)."
+        f"{subject} has {say.count('players', len(sizes), 'player')}, {listed(counts)}, which makes "
+        f"{say.count('profiles', prod(sizes), 'profile')} ({means})."
     )
 
 
@@ -174,8 +181,8 @@ def _ess(record: Record) -> Iterator[Sentence]:
 
 
 def _security(record: Record) -> Iterator[Sentence]:
-    if record.get("security_levels") is None:
-        return
+    if record.get("security_levels") is None or record.get("sequence_form") is not None:
+        return  # the value of a zero-sum tree has been said
     say = Numbers()
     if record["zero_sum_value"] is not None:
         yield say.sentence(
@@ -210,9 +217,9 @@ def _correlated(record: Record) -> Iterator[Sentence]:
 def _uniform(record: Record) -> Iterator[Sentence]:
     if record.get("nash_conv") is None:
         return
-    say = Numbers()
+    say, where = Numbers(), " at every information set" if record.get("tree") is not None else ""
     yield say.sentence(
-        "If all chose uniformly at random, the players could gain by switching alone (their regrets) "
+        f"If all chose uniformly at random{where}, the players could gain by switching alone (their regrets) "
         f"{say('nash_conv', record['nash_conv'])} in total (the NashConv)."
     )
 
@@ -257,8 +264,11 @@ def _agreement(record: Record) -> Iterator[Sentence]:
 
 
 def _notes(record: Record) -> Iterator[Sentence]:
+    concepts: dict[str, list[str]] = {}
     for concept, reason in record["notes"].items():
-        yield Numbers().sentence(f"No answer for {quoted(concept)}: {quoted(reason)}.")
+        concepts.setdefault(reason, []).append(quoted(concept))
+    for reason, unanswered in concepts.items():
+        yield Numbers().sentence(f"No answer for {listed(unanswered)}: {quoted(reason)}.")
 
 
 def _profile(record: Record, profile: Sequence[int]) -> str:

@@ -1,7 +1,7 @@
 """How far policies are from equilibrium, computed from their distributions wherever they may have to decide.
 
-A game small enough names what measures it in `evaluation.exact`: "module:attribute" of something that is called with
-the env and gives
+A game that is small enough is enumerated (`evaluation.exact: tree`); another one may name what measures it, as
+"module:attribute" of something that is called with the env and gives
 
     situations        (agent, observation) of every information set
     plan(probs)       the realization plan [P] (von Stengel 1996) of probabilities over the legal actions there
@@ -19,11 +19,15 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from marl.errors import LearningError, ScenarioError
+from marl.learning.tree_measure import TreeMeasure
 from marl.policies import Policy
 from marl.scenario import load_attribute
 from marl.settings import Scenario
 from marl.table import Table
 from marl.types import View
+
+TREE = "tree"
+"""The value of `evaluation.exact` that asks for the env's game tree."""
 
 
 class ExactGame(Protocol):
@@ -63,7 +67,11 @@ class ExactMeasure:
             raise ScenarioError("evaluation.exact measures games without talk; set channel.topology: none")
         table = Table(scenario)
         table.open_record(scenario.seed, 0)
-        self.game: ExactGame = load_attribute(entry, "evaluation.exact")(table.env.unwrapped)
+        self.game: ExactGame = (
+            TreeMeasure(table.env.unwrapped, table.face)
+            if entry == TREE
+            else load_attribute(entry, "evaluation.exact")(table.env.unwrapped)
+        )
         self.seats = scenario.seats
         self.views = [_view(table, agent, observation) for agent, observation in self.game.situations]
         self.total: np.ndarray | None = None

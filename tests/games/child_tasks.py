@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from marl.errors import SolverError
-from marl.games.concepts import CONCEPTS, Solving
+from marl.games.concepts import CONCEPTS
 from marl.games.limits import Deadline
 from marl.games.normal_form import NormalFormGame
+from marl.games.solving import Solving
 
 Send = Callable[[Any], None]
 

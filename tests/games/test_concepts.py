@@ -1,27 +1,32 @@
-from fractions import Fraction
-
 import numpy as np
 import pytest
 from known_games import TWO_PLAYERS, cheap_talk_stag_hunt, volunteers_dilemma
+from known_trees import matching_pennies
 
 from marl.errors import SolverError
-from marl.games.concepts import CONCEPTS, Solving, plain
+from marl.games.concepts import CONCEPTS, concepts_for
 from marl.games.limits import Deadline
 from marl.games.normal_form import NormalFormGame
+from marl.games.solving import Solving
 
 
 def fields(payoffs: object, *names: str, failed: tuple[str, ...] = ()) -> dict:
-    solving = Solving(NormalFormGame(payoffs), Deadline(60), failed)
+    game = NormalFormGame(payoffs)
+    solving = Solving(game, Deadline(60), failed)
     held: dict = {}
-    for name in names or CONCEPTS:
+    for name in names or concepts_for(game):
         held.update(CONCEPTS[name].compute(solving))
     return held
 
 
 def test_every_concept_gives_the_fields_it_declares() -> None:
     for payoffs in (TWO_PLAYERS["stag_hunt"][:2], np.array(TWO_PLAYERS["hawk_dove"][:2]) / 2):
-        for name, concept in CONCEPTS.items():
-            assert set(fields(payoffs, name)) == set(concept.fields)
+        for name in concepts_for(NormalFormGame(payoffs)):
+            assert set(fields(payoffs, name)) == set(CONCEPTS[name].fields)
+
+
+def test_a_tree_has_all_concepts() -> None:
+    assert set(concepts_for(matching_pennies())) == set(CONCEPTS)
 
 
 def test_prisoners_dilemma() -> None:
@@ -76,9 +81,3 @@ def test_what_cannot_be_answered_is_refused_with_a_reason() -> None:
         fields(TWO_PLAYERS["battle_of_the_sexes"][:2], "ess")
     with pytest.raises(SolverError, match="could not be computed"):
         fields(TWO_PLAYERS["stag_hunt"][:2], "prices", failed=("mixed",))
-
-
-def test_numbers_for_json() -> None:
-    values = [plain(value) for value in (Fraction(4, 2), Fraction(1, 2), 3.0, None, np.float64(0.5))]
-    assert values == [2, 0.5, 3.0, None, 0.5]
-    assert [type(value) for value in values[:2]] == [int, float]

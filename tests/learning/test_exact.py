@@ -1,9 +1,7 @@
 import numpy as np
 import pytest
 
-from envs.kuhn_poker import Exact, equilibrium, information_sets, nash_conv
-from envs.matrix_game import Exact as MatrixExact
-from envs.matrix_game import parallel_env
+from envs.kuhn_poker import information_set, nash_conv
 from marl.errors import LearningError, ScenarioError
 from marl.learning.exact import ExactMeasure
 from marl.learning.trainer import Trainer
@@ -18,36 +16,7 @@ SMALL = ["training.iterations=3", "training.episodes=16", "training.evaluate_eve
 def kuhn(*overrides, network=True):
     kind = NETWORK if network else "{kind: language_model, model: nano}"
     seats = [f"policies.first={kind}", f"policies.second={kind}"]
-    return load_scenario("kuhn_poker", [*seats, "evaluation.exact=envs.kuhn_poker:Exact", *overrides])
-
-
-def pairs(policy):
-    return [np.array([1 - policy[name], policy[name]]) for name in information_sets()]
-
-
-def test_a_plan_is_worth_what_its_policy_is():
-    game, rng = Exact(), np.random.default_rng(0)
-    for policy in (equilibrium(0.2), dict(zip(information_sets(), rng.random(12).tolist(), strict=True))):
-        assert game.measures(game.plan(pairs(policy)))["nash_conv"] == pytest.approx(nash_conv(policy), abs=1e-12)
-
-
-def test_the_average_of_plans_plays_as_a_policy_drawn_anew_for_each_game():
-    game = Exact()
-    never, always = (dict.fromkeys(information_sets(), share) for share in (0.0, 1.0))
-    always = {**always, "jack pass bet": 0.0, "queen pass bet": 0.0, "king pass bet": 0.0}
-    never = {**never, "jack pass bet": 1.0, "queen pass bet": 1.0, "king pass bet": 1.0}
-    plan = (game.plan(pairs(never)) + game.plan(pairs(always))) / 2
-    # Whoever passed is the one that never bets first and always calls: the other is never there.
-    assert game.measures(plan)["value"] == pytest.approx(
-        game.measures(game.plan(pairs({**never, "jack": 0.5, "queen": 0.5, "king": 0.5} | tail(never, always))))[
-            "value"
-        ]
-    )
-
-
-def tail(never, always):
-    """player_1's sets, half and half: one decision, so the average policy is the mean of probabilities."""
-    return {name: (never[name] + always[name]) / 2 for name in information_sets()[6:]}
+    return load_scenario("kuhn_poker", [*seats, *overrides])
 
 
 @pytest.mark.parametrize("network", [True, False])
@@ -56,26 +25,17 @@ def test_what_is_measured_is_what_the_policies_play(network):
     policies = build_policies(scenario, seed=0)
     measure = ExactMeasure(scenario)
     shares = {}
-    for name, view in zip(measure.game.names, measure.views, strict=True):
+    for (_, observation), view in zip(measure.game.situations, measure.views, strict=True):
         [mix] = policies[scenario.seats[view.agent]].distributions([view])
         assert mix.sum() == pytest.approx(1.0)
-        shares[name] = float(mix[1] / mix.sum())
+        shares[information_set(observation)] = float(mix[1] / mix.sum())
     assert measure.row(policies)["exact/nash_conv"] == pytest.approx(nash_conv(shares), abs=1e-5)
-
-
-def test_uniform_play_of_rock_paper_scissors_is_the_equilibrium():
-    game = MatrixExact(parallel_env("rock_paper_scissors"))
-    found = game.measures(game.plan([np.full(3, 1 / 3)] * 2))
-    assert found["nash_conv"] == pytest.approx(0.0, abs=1e-12)
-    assert game.measures(game.plan([np.array([1.0, 0.0, 0.0])] * 2))["nash_conv"] == pytest.approx(2.0)
-    with pytest.raises(ValueError, match="single round"):
-        MatrixExact(parallel_env("rock_paper_scissors", rounds=2))
 
 
 def test_later_iterations_count_more():
     scenario = load_scenario(
         "rock_paper_scissors",
-        [f"policies.first={NETWORK}", f"policies.second={NETWORK}", "evaluation.exact=envs.matrix_game:Exact"],
+        [f"policies.first={NETWORK}", f"policies.second={NETWORK}"],
     )
     measure = ExactMeasure(scenario)
     one, two = (build_policies(scenario, seed=seed) for seed in (0, 1))
@@ -114,6 +74,12 @@ def test_who_sits_under_an_agents_own_name_is_measured_there():
     scenario = kuhn()
     one, two = (build_policies(scenario, seed=seed) for seed in (0, 1))
     measure = ExactMeasure(scenario)
-    mixed = measure.plan({**one, "player_1": two["second"]})
-    np.testing.assert_array_equal(mixed[:6], measure.plan(one)[:6])
-    np.testing.assert_array_equal(mixed[6:], measure.plan(two)[6:])
+    (own, _), (_, other), found = (np.split(measure.plan(who), 2) for who in (one, two, {**one, "player_1": two["second"]}))
+    np.testing.assert_array_equal(found, [own, other])
+
+
+def test_a_game_may_bring_its_own_measure():
+    measure = ExactMeasure(kuhn("evaluation.exact=marl.learning.tree_measure:TreeMeasure"))
+    assert len(measure.views) == 12
+    with pytest.raises(ScenarioError, match="exact"):
+        kuhn("evaluation.exact=trees")

@@ -1,4 +1,4 @@
-"""Games in files: JSON, CSV and Gambit's strategic form (.nfg), read and written."""
+"""Games in files: JSON, CSV, Gambit's strategic form (.nfg) and its game trees (.efg), read and written."""
 
 from __future__ import annotations
 
@@ -6,20 +6,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 from marl.errors import SolverError
+from marl.games.extensive.game import ExtensiveGame
 from marl.games.files.csv_table import format_csv, parse_csv
+from marl.games.files.efg import format_efg, parse_efg
 from marl.games.files.json_game import format_json, parse_json
 from marl.games.files.nfg import format_nfg, parse_nfg
 from marl.games.normal_form import NormalFormGame
 
-READERS: dict[str, Callable[[str, str], NormalFormGame]] = {".json": parse_json, ".nfg": parse_nfg, ".csv": parse_csv}
+READERS: dict[str, Callable[[str, str], NormalFormGame | ExtensiveGame]] = {
+    ".json": parse_json,
+    ".nfg": parse_nfg,
+    ".csv": parse_csv,
+    ".efg": parse_efg,
+}
 WRITERS: dict[str, Callable[[NormalFormGame], str]] = {".json": format_json, ".nfg": format_nfg, ".csv": format_csv}
+TREE_WRITERS: dict[str, Callable[[ExtensiveGame], str]] = {".efg": format_efg}
 MAX_BYTES = 500_000_000
 
-__all__ = ["READERS", "WRITERS", "read_game", "write_game"]
+__all__ = ["READERS", "TREE_WRITERS", "WRITERS", "read_game", "write_game"]
 
 
-def read_game(path: str | Path) -> NormalFormGame:
-    """The game in a file, its format told by the ending. SolverError says what is wrong and where."""
+def read_game(path: str | Path) -> NormalFormGame | ExtensiveGame:
+    """The game in a file, its format told by the ending (a tree from `.efg`). SolverError says what is wrong."""
     path = Path(path)
     reader = READERS.get(path.suffix.lower())
     if reader is None:
@@ -33,11 +41,16 @@ def read_game(path: str | Path) -> NormalFormGame:
     return reader(text, str(path))
 
 
-def write_game(game: NormalFormGame, path: str | Path) -> Path:
-    """Writes the game in the format that the ending tells; exact payoffs stay exact. Returns the path."""
+def write_game(game: NormalFormGame | ExtensiveGame, path: str | Path) -> Path:
+    """Writes the game in the format that the ending tells; exact payoffs stay exact. Returns the path.
+
+    A tree goes to `.efg`; its `reduced_normal_form` may go to the others.
+    """
     path = Path(path)
-    writer = WRITERS.get(path.suffix.lower())
+    kind = "game trees" if isinstance(game, ExtensiveGame) else "games in normal form"
+    writers: dict[str, Callable[..., str]] = TREE_WRITERS if isinstance(game, ExtensiveGame) else WRITERS
+    writer = writers.get(path.suffix.lower())
     if writer is None:
-        raise SolverError(f"{path}: unknown ending {path.suffix!r}; games are written to {', '.join(WRITERS)}")
+        raise SolverError(f"{path}: unknown ending {path.suffix!r}; {kind} are written to {', '.join(writers)}")
     path.write_text(writer(game), encoding="utf-8")
     return path
