@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from marl import experiment
 from marl.checkpoints import choices, kept_policies, over_checkpoints, situations, star
+from marl.cli import app
 from marl.errors import LearningError
 from marl.rollout import Tables
 from marl.scenario import load_scenario
@@ -39,6 +41,13 @@ def test_every_kept_checkpoint_is_compared_with_every_other(run: RunDirectory) -
     assert [point["iteration"] for point in found["nash_conv"]["exact"]] == [0, 2, 4, 6]
     assert found["pairs"]["all"] == 6
     assert steps[-1] == {"done": 16, "total": 16}
+
+
+def test_the_command_says_it_in_words(run: RunDirectory) -> None:
+    done = CliRunner().invoke(app, ["analyze", str(run.path), "--over-checkpoints"], env={"COLUMNS": "200"})
+    assert done.exit_code == 0, done.output
+    assert "total variation distance" in done.output
+    assert "The exact NashConv" in done.output
 
 
 def test_distances_are_those_of_what_the_policies_do(run: RunDirectory) -> None:

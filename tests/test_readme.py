@@ -17,6 +17,7 @@ SHORT = [
     *("training.iterations=2", "training.episodes=8", "training.evaluation_episodes=4", "training.evaluate_every=2"),
     *("training.checkpoint_every=1", "evaluation.episodes=8", "analysis.episodes=4"),
 ]
+SHORT_PSRO = ["psro.iterations=1", "psro.episodes=4", "psro.training.iterations=1", "psro.training.episodes=8"]
 MAKE_TARGETS = {"demo", "test", "test-slow", "check"}
 
 
@@ -59,8 +60,8 @@ def test_every_marl_command_runs(tmp_path: Path) -> None:
         if words[0] not in {"marl", ".venv/bin/marl"}:
             continue
         words[0] = "marl"
-        if words[1] in {"run", "train"}:
-            words += [part for setting in SHORT for part in ("--set", setting)]
+        short = SHORT if words[1] in {"run", "train"} else SHORT_PSRO if words[1] == "psro" else []
+        words += [part for setting in short for part in ("--set", setting)]
         done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, input="")
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         ran += 1

@@ -74,7 +74,9 @@ def test_who_sits_under_an_agents_own_name_is_measured_there():
     scenario = kuhn()
     one, two = (build_policies(scenario, seed=seed) for seed in (0, 1))
     measure = ExactMeasure(scenario)
-    (own, _), (_, other), found = (np.split(measure.plan(who), 2) for who in (one, two, {**one, "player_1": two["second"]}))
+    (own, _), (_, other), found = (
+        np.split(measure.plan(who), 2) for who in (one, two, {**one, "player_1": two["second"]})
+    )
     np.testing.assert_array_equal(found, [own, other])
 
 

@@ -131,6 +131,15 @@ def test_one_policy_on_several_seats_is_one_population(tmp_path: Path) -> None:
     assert run.read_json("psro.json")["members"] == {"first": 2}
 
 
+def test_best_responses_by_values_play_their_best_option(tmp_path: Path) -> None:
+    learning = "psro.training={algorithm: dqn, iterations: 1, episodes: 8, q: {updates: 2, batch: 4}}"
+    run = psro(tiny("psro.iterations=1", learning), tmp_path / "run")
+    [view, *_] = ExactMeasure(tiny()).views
+    for number in (0, 1):
+        member: Any = TrainedOracle(run.scenario(), run).member(view.agent, number)
+        assert sorted(member.distributions([view])[0]) == [0.0, 0.0, 1.0]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("lora", ["null", "{rank: 2, alpha: 4}"])
 def test_language_models_grow_too(tmp_path: Path, lora: str) -> None:
