@@ -160,6 +160,8 @@ def _gained(found: Mapping[str, Any]) -> Iterator[Sentence]:
     say = Numbers()
     parts = [
         f"{name(agent)} gains {say(f'{agent} gain', own['mean'])} by member {say(f'{agent} member', own['member'])}"
+        if own["mean"] > 0
+        else f"{name(agent)} gains nothing"
         for agent, own in gains["agents"].items()
     ]
     total = gains["sum"]

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from marl.errors import ScenarioError
 from marl.games.meta_solver import MetaStrategy
@@ -166,15 +165,14 @@ def test_what_cannot_grow_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_trained_best_responses_lower_kuhn_pokers_nash_conv(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    scenario = load_scenario("kuhn_poker", ["psro.iterations=5"])
-    rows = psro(scenario, tmp_path / "run").metrics()
+    rows = psro(load_scenario("kuhn_poker", ["psro.iterations=3"]), tmp_path / "run").metrics()
     curve = [row["exact/nash_conv"] for row in rows]
     assert curve[0] > 0.85
     assert curve[-1] < 0.3
-    assert all(after < before + 0.1 for before, after in pairwise(curve))
+    assert all(after < before for before, after in pairwise(curve))
     for row in rows[:-1]:  # what trained best responses gain is at most what the best ones would
-        assert row["psro/gains_low"] <= row["exact/nash_conv"] + 1e-9
+        assert row["psro/gains_low"] <= row["exact/nash_conv"]
+        assert row["psro/gains"] == pytest.approx(row["exact/nash_conv"], abs=0.15)
 
 
 def test_members_of_a_mixture_are_the_populations(run: RunDirectory) -> None:
