@@ -19,7 +19,7 @@ from marl.store import RunDirectory
 SMALL = [
     *("training.iterations=6", "training.episodes=16", "training.evaluate_every=2", "training.evaluation_episodes=4"),
     *("training.checkpoint_every=2", "training.checkpoints_kept=9", "policies.first.hidden=[8]", "analysis.episodes=6"),
-    *("policies.second.hidden=[8]", "evaluation.exact=envs.matrix_game:Exact"),
+    *("policies.second.hidden=[8]", "evaluation.exact=tree"),
 ]
 
 

@@ -59,7 +59,9 @@ class Solving:
 
     @cached_property
     def sequence_form(self) -> BehaviorEquilibrium:
-        """The zero-sum tree's equilibrium in behavior strategies; SolverError for any other game."""
+        """The zero-sum tree's equilibrium in behavior strategies; SolverError for any other game, or tried in vain."""
+        if "sequence_form" in self._failed:
+            raise SolverError("the equilibrium in behavior strategies that this needs could not be computed")
         return zero_sum_equilibrium(self.needed_tree, time_limit=self.share)
 
     @property

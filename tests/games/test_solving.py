@@ -35,6 +35,8 @@ def test_floats_become_fractions_unless_there_are_many(monkeypatch: pytest.Monke
 def test_what_failed_before_is_not_tried_again() -> None:
     with pytest.raises(SolverError, match="could not be computed"):
         _ = Solving(selten_horse(), Deadline(60), failed=("mixed",)).equilibria
+    with pytest.raises(SolverError, match="could not be computed"):
+        _ = Solving(kuhn_poker(), Deadline(60), failed=("sequence_form",)).sequence_form
     with pytest.raises(SolverError, match="sum to a constant"):
         _ = Solving(selten_horse(), Deadline(60)).sequence_form
 

@@ -11,6 +11,7 @@ from fractions import Fraction
 import numpy as np
 
 from marl.errors import SolverError
+from marl.games import normal_form
 from marl.games.extensive.game import ExtensiveGame
 from marl.games.limits import TIME_LIMIT, Deadline
 from marl.games.normal_form import NormalFormGame
@@ -72,9 +73,10 @@ def reduced_normal_form(
 ) -> NormalFormGame:
     """The game with whole plans as strategies, named by `strategy_names`; exact where the tree is.
 
-    Raises SolverError above `max_profiles` profiles, and after `time_limit` seconds.
+    Raises SolverError above `max_profiles` profiles (never more than a NormalFormGame may have), and after `time_limit`
+    seconds.
     """
-    _check_size(game, max_profiles)
+    _check_size(game, min(max_profiles, normal_form.MAX_PROFILES))
     deadline = Deadline(time_limit)
     plans = [_plans(game, player) for player in range(len(game.players))]
     weights, scale = _weights(game)

@@ -1,7 +1,8 @@
 """The value of a two-player zero-sum game tree and optimal behavior strategies, by one sparse linear program.
 
-The program grows with the tree, not with its (exponentially many) strategies. Source: Koller, Megiddo & von Stengel
-1996, "Efficient computation of equilibria for extensive two-person games", Games and Economic Behavior 14.
+With perfect information backward induction finds them at once, and exactly. The program grows with the tree, not with
+its (exponentially many) strategies. Source: Koller, Megiddo & von Stengel 1996, "Efficient computation of equilibria
+for extensive two-person games", Games and Economic Behavior 14.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from marl.errors import SolverError
 from marl.games.extensive.behavior import behavior_strategy, plan_payoffs, plan_regrets, realization_plan
 from marl.games.extensive.game import ExtensiveGame, InformationSet
+from marl.games.extensive.subgame_perfect import subgame_perfect
 from marl.games.limits import TIME_LIMIT
 from marl.games.linear_program import maximize_floating
 from marl.games.normal_form import Number
@@ -23,6 +25,7 @@ CERTIFIED_LEAVES = 2_000
 """Up to this many ends the strategies are rounded to fractions, and proved where they can be."""
 
 DENOMINATOR = 10_000
+METHOD = "sequence form"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,10 @@ def zero_sum_equilibrium(game: ExtensiveGame, *, time_limit: float = TIME_LIMIT)
     game = game.rational() if len(game.leaf_chance) <= CERTIFIED_LEAVES else game
     if game.constant_sum is None:
         raise SolverError("undefined: a value needs two players whose payoffs sum to a constant")
+    if game.perfect_information:
+        found, game = subgame_perfect(game), game.rational()
+        pure = [realization_plan(game, player, own) for player, own in enumerate(found.actions)]
+        return _answer(game, pure, True, found.method)
     plans = _optimal_plans(game, time_limit)
     if game.exact and len(game.leaf_chance) <= CERTIFIED_LEAVES:
         behaviors = [_rounded(behavior_strategy(game, player, plan)) for player, plan in enumerate(plans)]
@@ -106,8 +113,8 @@ def _rounded(behavior: list[np.ndarray]) -> list[np.ndarray]:
     return rows
 
 
-def _answer(game: ExtensiveGame, plans: list[np.ndarray], exact: bool) -> BehaviorEquilibrium:
+def _answer(game: ExtensiveGame, plans: list[np.ndarray], exact: bool, method: str = METHOD) -> BehaviorEquilibrium:
     behaviors = [behavior_strategy(game, player, plan) for player, plan in enumerate(plans)]
     profile = tuple(tuple(tuple(row.tolist()) for row in own) for own in behaviors)
     regret = max(plan_regrets(game, plans))
-    return BehaviorEquilibrium(profile, plan_payoffs(game, plans), regret, exact, "sequence form")
+    return BehaviorEquilibrium(profile, plan_payoffs(game, plans), regret, exact, method)

@@ -49,6 +49,26 @@ def test_any_constant_will_do_and_floats_are_made_fractions() -> None:
     assert (found.payoffs, found.exact) == ((Fraction(1, 5), Fraction(1, 10)), True)
 
 
+def test_perfect_information_is_solved_backward() -> None:
+    """Nim with piles of 1, 2 and 3 is lost for who begins (Bouton 1901), with 2 and 3 it is won."""
+    nodes: list = []
+
+    def grow(piles: tuple[int, ...], mover: int) -> None:
+        moves = [(k, n) for k, pile in enumerate(piles) for n in range(1, pile + 1)]
+        if not moves:
+            nodes.append(Terminal((-1, 1) if mover == 0 else (1, -1)))
+            return
+        nodes.append(Decision(mover, f"{len(nodes)}", tuple(f"{n} from {k}" for k, n in moves)))
+        for k, n in moves:
+            grow((*piles[:k], piles[k] - n, *piles[k + 1 :]), 1 - mover)
+
+    for piles, value in (((1, 2, 3), -1), ((2, 3), 1)):
+        nodes.clear()
+        grow(piles, 0)
+        found = zero_sum_equilibrium(ExtensiveGame(PAIR, nodes))
+        assert (found.payoffs, found.regret, found.method) == ((value, -value), 0, "backward induction")
+
+
 def test_large_games_stay_floating_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("marl.games.extensive.zero_sum_tree.CERTIFIED_LEAVES", 10)
     found = zero_sum_equilibrium(kuhn_poker())
