@@ -133,3 +133,28 @@ def test_a_joint_distribution_is_judged_by_what_deviations_gain_against_it() -> 
     # Told nothing, one gains by always yielding: (6 + 2) / 2 - (6 + 0) / 2.
     assert [own.mean for own in skewed.players] == pytest.approx([1.0, 1.0])
     assert [own.best_response for own in skewed.players] == [0, 0]
+
+
+PENNIES = np.array([[[1.0, -1.0], [-1.0, 1.0]], [[-1.0, 1.0], [1.0, -1.0]]])
+RPS = np.array([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("noise", ["normal", "coin"])
+@pytest.mark.parametrize("payoffs", [PENNIES, np.array([RPS, -RPS])], ids=["pennies", "rps"])
+def test_a_mixed_equilibrium_is_covered_in_a_thousand_simulations(payoffs: np.ndarray, noise: str) -> None:
+    """All gains are truly 0 at the equilibrium, and one of them seems positive in every sample."""
+    rng, size = np.random.default_rng(0), payoffs.shape[1]
+    uniform = ((1 / size,) * size,) * 2
+    names = {player: [f"s{s}" for s in range(size)] for player in ("a", "b")}
+    covered = 0
+    for _ in range(1000):
+        drawn = payoffs + rng.standard_normal((30, *payoffs.shape))
+        if noise == "coin":
+            drawn = np.where(rng.random((30, *payoffs.shape)) < (payoffs + 1.5) / 3, 1.5, -1.5)
+        samples = {place: drawn[(slice(None), slice(None), *place)] for place in np.ndindex(size, size)}
+        found = profile_regret(EmpiricalGame.from_samples(names, samples), uniform, confidence=0.95, rng=rng)
+        assert max(own.mean for own in found.players) > 0
+        covered += all(own.low == 0 for own in found.players)
+    print(f"covered in {covered} of 1000")
+    assert covered >= 940
