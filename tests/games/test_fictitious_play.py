@@ -46,5 +46,5 @@ def test_three_players_coordinate() -> None:
 def test_what_does_not_fit_is_said() -> None:
     with pytest.raises(SolverError, match="steps is 0"):
         fictitious_play(game("chicken"), 0)
-    with pytest.raises(SolverError, match="strategies 0 to 1"):
+    with pytest.raises(SolverError, match="has choices 0 to 1; given 2"):
         fictitious_play(game("chicken"), 5, (2, 0))

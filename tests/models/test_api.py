@@ -321,7 +321,8 @@ def test_a_forked_process_makes_its_own_connection():
 
 def test_ctrl_c_ends_the_wait():
     code = (
-        "import sys; from marl.models.api import *;"
+        # A shell starts background work with interrupts ignored.
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from marl.models.api import *;"
         "asked = ChatModel('x', APISettings(kind='api', model='m', base_url=sys.argv[1]));"
         "asked.ask([Question('hello', 8, 0)] * 20)"
     )
