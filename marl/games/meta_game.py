@@ -9,9 +9,9 @@ import numpy as np
 
 from marl.errors import SolverError
 from marl.games.empirical import EmpiricalGame
-from marl.games.intervals import critical_value
 from marl.games.meta_words import meta_sentences
 from marl.games.normal_form import Profile
+from marl.games.regret import deviation_gains
 from marl.games.summary import analyze
 
 
@@ -34,19 +34,9 @@ def meta_game(game: EmpiricalGame, kind: str, *, confidence: float = 0.95, rng: 
 def _switches(
     game: EmpiricalGame, first: Profile, confidence: float, rng: np.random.Generator
 ) -> list[Mapping[str, Any]]:
-    moves = [(player, strategy) for player, size in enumerate(game.shape) for strategy in range(1, size)]
-    weights = {first: np.zeros((len(moves), len(first)))}
-    for row, (player, strategy) in enumerate(moves):
-        target = (*first[:player], strategy, *first[player + 1 :])
-        weights[first][row, player] -= 1
-        weights[target] = np.zeros((len(moves), len(first)))
-        weights[target][row, player] = 1
-    gains, covariance = game.estimate(weights)
-    gains[np.abs(gains) <= game.resolution] = 0.0
-    fixed = np.diag(covariance) <= game.resolution**2
-    covariance[fixed, :] = covariance[:, fixed] = 0.0
-    degrees = min(len(game.samples[profile]) for profile in weights) - 1
-    margin = critical_value(covariance, degrees, confidence, rng) * np.sqrt(np.diag(covariance))
+    joint = np.zeros(game.shape)
+    joint[first] = 1.0
+    gains = deviation_gains(game, joint, confidence=confidence, rng=rng)
     return [
         {
             "player": game.players[player],
@@ -55,5 +45,6 @@ def _switches(
             "low": float(gain - wide),
             "high": float(gain + wide),
         }
-        for (player, strategy), gain, wide in zip(moves, gains, margin, strict=True)
+        for (player, strategy), gain, wide in zip(gains.rows, gains.means, gains.margins, strict=True)
+        if strategy != first[player]
     ]
