@@ -32,13 +32,16 @@ def refinement(
     """What to play to know, for each of `profiles`, whether anybody gains by switching alone.
 
     The gain of a switch is decided where its simultaneous interval leaves out zero, or lies below the tolerance:
-    `precision` times the spread of mean payoffs. Returns `tolerance`; `questions`, how many gains there are, and
-    `undecided`, how many are open; and `profiles`: [{"profile", "played", "more"}], those that need most first. A
-    profile that was never played and that a switch needs is asked for with as many episodes as the fewest of the
-    others. Raises SolverError for a confidence that is none, and where a profile has one episode only.
+    `precision` times the spread of mean payoffs, or their largest standard error if that is more. Returns
+    `tolerance`; `questions`, how many gains there are, and `undecided`, how many are open; and `profiles`:
+    [{"profile", "played", "more"}], those that need most first. A profile that was never played and that a switch
+    needs is asked for with as many episodes as the fewest of the others. Raises SolverError for a confidence that
+    is none, and where a profile has one episode only.
     """
-    spread = float(np.nanmax(game.means) - np.nanmin(game.means))
-    tolerance = precision * spread
+    # Where all means are alike their errors say what counts as little.
+    tolerance = precision * max(
+        float(np.ptp(game.means[:, game.known])), float(np.nan_to_num(game.standard_errors).max())
+    )
     wanted: dict[Profile, int] = {}
     questions = undecided = 0
     for profile in profiles:

@@ -34,7 +34,7 @@ def plan(played: EmpiricalGame, **settings: float) -> dict:
 def test_the_plan_follows_from_the_interval(gain: float, precision: float) -> None:
     made = game(gain, 20)
     gains = deviation_gains(made, joint_of(POINT), confidence=0.95, rng=np.random.default_rng(0))
-    margin, spread = gains.margins.max(), abs(gain)
+    margin, spread = gains.margins.max(), max(abs(gain), made.standard_errors.max())
     enough = max(abs(gain), precision * spread - gain)
     found = plan(made, precision=precision)
     assert found["tolerance"] == pytest.approx(precision * spread)
@@ -54,6 +54,12 @@ def test_what_is_played_by_the_plan_decides() -> None:
     assert first["undecided"] == 1
     more = first["profiles"][0]["more"]
     assert plan(game(0.3, 20 + int(1.5 * more)))["undecided"] == 0, "half as many again, as variances are estimates too"
+
+
+def test_equal_means_need_no_endless_play() -> None:
+    found = plan(game(0.0, 20))
+    assert found["undecided"] == 1
+    assert 20 < found["profiles"][0]["more"] < 10**6
 
 
 def test_without_noise_all_is_decided() -> None:

@@ -99,7 +99,7 @@ def recomputed(a: dict[str, Any]) -> Iterator[tuple[str, float]]:
         yield f"support probability {k}", chance
     plan = a["refinement"]
     spread = np.nanmax(np.array(game["mean"], dtype=float)) - np.nanmin(np.array(game["mean"], dtype=float))
-    yield "tolerance", 0.05 * spread
+    yield "tolerance", 0.05 * max(spread, np.nanmax(errors))
     yield "questions", plan["questions"]
     yield "undecided", plan["undecided"]
     yield "more episodes", sum(one["more"] for one in plan["profiles"])
