@@ -12,7 +12,7 @@ from marl.games.arm_words import comparison_sentences
 from marl.games.empirical import EmpiricalGame
 from marl.games.intervals import critical_value
 from marl.games.normal_form import Profile
-from marl.games.regret import profile_regret
+from marl.games.regret import joint_regret, pure_joint
 from marl.games.summary import analyze
 
 
@@ -126,8 +126,7 @@ def _refutation(game: EmpiricalGame, profile: Sequence[int], confidence: float, 
     found: dict[str, Any] = {"profile": list(profile), "regret": None, "established": False}
     if tuple(profile) not in game.samples:
         return found
-    point = tuple(tuple(float(s == own) for s in range(size)) for own, size in zip(profile, game.shape, strict=True))
-    regret = profile_regret(game, point, confidence=confidence, rng=rng)
+    regret = joint_regret(game, pure_joint(tuple(profile), game.shape), confidence=confidence, rng=rng)
     worst = max(regret.players, key=lambda own: own.mean)
     low = max(own.low for own in regret.players)
     found["regret"] = {"mean": worst.mean, "low": low, "high": regret.epsilon}

@@ -18,7 +18,7 @@ from marl.errors import SolverError
 from marl.games.convergence_words import convergence_sentences
 from marl.games.empirical import EmpiricalGame
 from marl.games.intervals import critical_value
-from marl.games.regret import joint_regret
+from marl.games.regret import joint_regret, pure_joint
 
 Verdict = Literal["converged", "moves", "cycles", "undecided"]
 LEAST = 3
@@ -172,8 +172,7 @@ def _pair(iterations: Sequence[int], moved: Intervals, s: int, t: int) -> dict[s
 
 
 def _bound(game: EmpiricalGame, k: int, iteration: int, confidence: float, rng: np.random.Generator) -> dict[str, Any]:
-    joint = np.zeros(game.shape)
-    joint[(k,) * joint.ndim] = 1.0
+    joint = pure_joint((k,) * len(game.shape), game.shape)
     mean, low, high = joint_regret(game, joint, confidence=confidence, rng=rng).nash_conv
     return {"iteration": iteration, "mean": mean, "low": low, "high": high}
 

@@ -11,7 +11,7 @@ from marl.errors import SolverError
 from marl.games.empirical import EmpiricalGame
 from marl.games.meta_words import meta_sentences
 from marl.games.normal_form import Profile
-from marl.games.regret import deviation_gains
+from marl.games.regret import deviation_gains, pure_joint
 from marl.games.summary import analyze
 
 
@@ -34,9 +34,7 @@ def meta_game(game: EmpiricalGame, kind: str, *, confidence: float = 0.95, rng: 
 def _switches(
     game: EmpiricalGame, first: Profile, confidence: float, rng: np.random.Generator
 ) -> list[Mapping[str, Any]]:
-    joint = np.zeros(game.shape)
-    joint[first] = 1.0
-    gains = deviation_gains(game, joint, confidence=confidence, rng=rng)
+    gains = deviation_gains(game, pure_joint(first, game.shape), confidence=confidence, rng=rng)
     return [
         {
             "player": game.players[player],

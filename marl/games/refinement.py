@@ -15,7 +15,7 @@ import numpy as np
 
 from marl.games.empirical import EmpiricalGame
 from marl.games.normal_form import Profile
-from marl.games.regret import Distributions, deviation_gains, joint_of
+from marl.games.regret import deviation_gains, pure_joint
 
 PRECISION = 0.05
 """Gains up to this share of the spread of payoffs count as none."""
@@ -23,13 +23,13 @@ PRECISION = 0.05
 
 def refinement(
     game: EmpiricalGame,
-    profiles: Sequence[Distributions],
+    profiles: Sequence[Profile],
     *,
     confidence: float,
     rng: np.random.Generator,
     precision: float = PRECISION,
 ) -> dict[str, Any]:
-    """What to play to know, for each of `profiles`, whether anybody gains by switching alone.
+    """What to play to know, for each of `profiles`, whether anybody gains by switching alone from it.
 
     The gain of a switch is decided where its simultaneous interval leaves out zero, or lies below the tolerance:
     `precision` times the spread of mean payoffs, or their largest standard error if that is more. Returns
@@ -45,7 +45,7 @@ def refinement(
     wanted: dict[Profile, int] = {}
     questions = undecided = 0
     for profile in profiles:
-        gains = deviation_gains(game, joint_of(profile), confidence=confidence, rng=rng)
+        gains = deviation_gains(game, pure_joint(profile, game.shape), confidence=confidence, rng=rng)
         questions += len(gains.rows) + len(gains.unknown)
         undecided += len(gains.unknown)
         for place in gains.missing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -153,6 +154,13 @@ def _largest(gains: np.ndarray, margin: np.ndarray, strategies: list[int], unpla
         best_response=strategies[int(np.argmax(gains))],
         unplayed=unplayed,
     )
+
+
+def pure_joint(profile: Profile, shape: Sequence[int]) -> np.ndarray:
+    """The distribution over profiles [*strategies] that plays one of them for sure."""
+    joint = np.zeros(tuple(shape))
+    joint[tuple(profile)] = 1.0
+    return joint
 
 
 def joint_of(profile: Distributions) -> np.ndarray:

@@ -14,7 +14,7 @@ from marl.games.mixed import mixed_equilibria
 from marl.games.normal_form import NormalFormGame, Profile
 from marl.games.pure import pure_equilibria
 from marl.games.refinement import refinement
-from marl.games.regret import Distributions, gain_of_switch, payoff_errors, profile_regret
+from marl.games.regret import Distributions, gain_of_switch, joint_regret, payoff_errors, profile_regret, pure_joint
 from marl.games.response_graph import response_graph, response_sinks
 from marl.games.support import support_probabilities
 from marl.games.welfare import price_of_anarchy, price_of_stability, social_optimum
@@ -68,8 +68,7 @@ def analyze(
     }
     _add_support(analysis, game, rng)
     decided = {learned: None} | {one.pure: None for one in pure if one.pure is not None}
-    points = [_point(profile, game.shape) for profile in decided]
-    analysis["refinement"] = refinement(game, points, confidence=confidence, rng=rng)
+    analysis["refinement"] = refinement(game, list(decided), confidence=confidence, rng=rng)
     analysis["summary"] = sentences(analysis)
     return analysis
 
@@ -108,13 +107,8 @@ def _plain(tensor: np.ndarray) -> list[Any]:
     return plain.tolist()
 
 
-def _point(profile: Profile, shape: Sequence[int]) -> Distributions:
-    """The profile as a distribution for each player."""
-    return tuple(tuple(float(s == own) for s in range(size)) for own, size in zip(profile, shape, strict=True))
-
-
 def _learned(game: EmpiricalGame, profile: Profile, confidence: float, rng: np.random.Generator) -> dict[str, Any]:
-    regret = profile_regret(game, _point(profile, game.shape), confidence=confidence, rng=rng)
+    regret = joint_regret(game, pure_joint(profile, game.shape), confidence=confidence, rng=rng)
     named = list(zip(game.players, game.strategies, regret.players, strict=True))
     mean, low, high = regret.nash_conv
     return {

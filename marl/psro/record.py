@@ -65,8 +65,7 @@ class Record:
         """The empirical game among the first `sizes` members of each agent; profiles not yet played are missing."""
         within = {p: own for p, own in self.samples.items() if all(k < n for k, n in zip(p, sizes, strict=True))}
         names = [[f"member {k}" for k in range(size)] for size in sizes]
-        samples = {profile: list(own.values()) for profile, own in within.items()}
-        return EmpiricalGame(self.agents, names, samples, {profile: list(own) for profile, own in within.items()})
+        return EmpiricalGame.from_episodes(dict(zip(self.agents, names, strict=True)), within)
 
     def keep_meta(self, iteration: int, meta: MetaStrategy) -> None:
         """Write the meta-strategy of an iteration."""
