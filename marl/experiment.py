@@ -199,9 +199,10 @@ def analyze(
 
     `checkpoint` as in `policies_of`. The payoffs of all episodes stand in tournament.json. With `refine` they are kept,
     and up to so many more episodes are played where the last analysis says that they are needed to decide what is
-    open. Raises StoreError where there is no analysis of this checkpoint to refine.
+    open. Raises StoreError where there is no analysis of this checkpoint to refine, and EnvError where a profile has
+    fewer than two completed episodes.
     """
-    from marl.evaluation import choose_profiles, play_profiles
+    from marl.evaluation import check_completed, choose_profiles, play_profiles
     from marl.games import EmpiricalGame, summarize
     from marl.policies import meters
     from marl.rollout import play as rollout
@@ -225,11 +226,12 @@ def analyze(
     else:
         rows, wanted = to_refine(run, names, checkpoint, refine)
     with metering(run, "analyze", meters(policies.values())):
-        played, _ = play_profiles(play_profile, strategies, wanted, on_profile=on_profile)
+        played, failed = play_profiles(play_profile, strategies, wanted, on_profile=on_profile)
     for profile, own in played.items():
         rows[profile] = rows.get(profile, {}) | own
+    check_completed(rows, failed)
     write_tournament(run, names, checkpoint, rows)
-    game = EmpiricalGame.from_episodes(names, {profile: own for profile, own in rows.items() if own})
+    game = EmpiricalGame.from_episodes(names, rows)
     analysis = summarize(
         game,
         tuple(0 for _ in names),

@@ -11,7 +11,7 @@ from marl.evaluation.statistics import (
     success_interval,
     unpaired_difference,
 )
-from marl.evaluation.tournament import choose_profiles, play_profiles, play_tournament
+from marl.evaluation.tournament import check_completed, choose_profiles, play_profiles, play_tournament
 
 __all__ = [
     "LABELS",
@@ -20,6 +20,7 @@ __all__ = [
     "PlayArm",
     "arm_difference",
     "arm_metrics",
+    "check_completed",
     "choose_profiles",
     "completed",
     "evaluate_arms",

@@ -68,6 +68,16 @@ def play_profiles(
     return played, failed
 
 
+def check_completed(rows: Mapping[Profile, Mapping[int, Any]], failed: Mapping[int, str]) -> None:
+    """Raise EnvError, with what went wrong first, where a profile has fewer than two completed episodes."""
+    for profile, own in rows.items():
+        if len(own) < 2:
+            raise EnvError(
+                f"tournament: {len(own)} episodes of profile {profile} were completed and a standard error needs 2; "
+                f"{next(iter(failed.values()), 'ask for more episodes')}"
+            )
+
+
 def play_profile(
     play: Callable[[Mapping[str, Any], Sequence[int]], list[Episode]],
     seating: Mapping[str, Any],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from marl.errors import EnvError, ScenarioError
-from marl.evaluation.tournament import choose_profiles, play_profile, play_tournament
+from marl.evaluation.tournament import check_completed, choose_profiles, play_profile, play_tournament
 from marl.seeding import stream
 from marl.types import Episode
 
@@ -64,3 +64,9 @@ def test_one_profile_alone(episode: Make) -> None:
     payoffs, failed = play_profile(play, {"row": 7, "column": 8}, [0, 1])
     assert payoffs[0] == [7, 0]
     assert failed == {1: "E: x"}
+
+
+def test_a_profile_without_two_episodes_says_what_went_wrong() -> None:
+    check_completed({(0, 0): {0: [1.0], 3: [2.0]}}, {1: "E: x"})
+    with pytest.raises(EnvError, match=r"1 episodes of profile \(0, 1\).*E: x"):
+        check_completed({(0, 0): {0: [1.0], 3: [2.0]}, (0, 1): {0: [1.0]}}, {1: "E: x", 2: "E: y"})
