@@ -70,9 +70,11 @@ def _regret(solving: Solving) -> dict[str, Any]:
 
 def _dominance(solving: Solving) -> dict[str, Any]:
     strict = iterated_elimination(solving.game, time_limit=solving.share)
-    weak = iterated_elimination(solving.game, strict=False, time_limit=solving.share)
+    found = {"strict": _elimination(strict)}
+    if not solving.brief:
+        found["weak"] = _elimination(iterated_elimination(solving.game, strict=False, time_limit=solving.share))
     return {
-        "dominance": {"strict": _elimination(strict), "weak": _elimination(weak)},
+        "dominance": found,
         "rationalizable": [list(own) for own in strict.remaining],
     }
 
@@ -208,9 +210,11 @@ def _alpha_rank(solving: Solving) -> dict[str, Any]:
 
 
 def _correlated(solving: Solving, coarse: bool) -> dict[str, Any]:
-    objectives: list[Objective] = ["max_welfare", "min_welfare", "fairest"]
-    if int(np.prod(solving.game.shape)) <= MAX_ENTROPY_PROFILES:
-        objectives.append("max_entropy")
+    objectives: list[Objective] = ["max_welfare", "min_welfare"]
+    if not solving.brief:
+        objectives.append("fairest")
+        if int(np.prod(solving.game.shape)) <= MAX_ENTROPY_PROFILES:
+            objectives.append("max_entropy")
     found = {
         objective: correlated_equilibrium(solving.game, objective, coarse=coarse, time_limit=solving.share)
         for objective in objectives
@@ -236,6 +240,40 @@ def _distribution(one: CorrelatedEquilibrium) -> dict[str, Any]:
     }
 
 
+def _commitment(solving: Solving) -> dict[str, Any]:
+    # With scipy.optimize half a second to import, as bargaining: not for everybody who imports marl.games.
+    from marl.games.stackelberg import stackelberg
+
+    found = [stackelberg(solving.game, leader) for leader in (0, 1)]
+    return {
+        "stackelberg": [
+            {
+                "leader": leader,
+                "strategy": one.strategy.tolist(),
+                "reply": one.reply,
+                "leader_payoff": one.leader_payoff,
+                "follower_payoff": one.follower_payoff,
+            }
+            for leader, one in enumerate(found)
+        ]
+    }
+
+
+def _bargaining(solving: Solving) -> dict[str, Any]:
+    from marl.games.bargaining import nash_bargaining
+
+    found = nash_bargaining(solving.game)
+    played = [tuple(int(s) for s in profile) for profile in np.argwhere(found.joint > LEAST_MASS)]
+    return {
+        "nash_bargaining": {
+            "payoffs": found.payoffs.tolist(),
+            "disagreement": found.disagreement.tolist(),
+            "played": [{"profile": list(profile), "probability": float(found.joint[profile])} for profile in played],
+            "gap": found.gap,
+        }
+    }
+
+
 CONCEPTS = {
     "pure": Concept(("pure",), _pure),
     "welfare": Concept(("max_welfare", "social_optimum", "pareto"), _welfare),
@@ -251,5 +289,7 @@ CONCEPTS = {
     "coarse_correlated": Concept(("coarse_correlated",), lambda solving: _correlated(solving, True)),
     "dominance": Concept(("dominance", "rationalizable"), _dominance),
     "security": Concept(("security_levels", "zero_sum_value"), _security),
+    "commitment": Concept(("stackelberg",), _commitment),
+    "bargaining": Concept(("nash_bargaining",), _bargaining),
 }
 """Every concept by name, in the order in which they are computed: quick ones first."""

@@ -22,7 +22,7 @@ def solution_sentences(record: Record) -> list[Sentence]:
     Fields that were not asked for or are None are not spoken of, but every note is.
     """
     writers = (tree_sentences, _game, _dominance, _pure, _mixed, _components, _optimum, _prices, _selection, _ess)
-    more = (_security, _correlated, _uniform, _sinks, _alpha_rank, _agreement, _notes)
+    more = (_security, _correlated, _commitment, _bargaining, _uniform, _sinks, _alpha_rank, _agreement, _notes)
     return [sentence for writer in (*writers, *more) for sentence in writer(record)]
 
 
@@ -212,6 +212,34 @@ def _correlated(record: Record) -> Iterator[Sentence]:
                 f"{start}, welfare lies between {low} and {high}; the fairest one pays everyone at least "
                 f"{say(f'{field} least payoff', min(fair))}."
             )
+
+
+def _commitment(record: Record) -> Iterator[Sentence]:
+    if record.get("stackelberg") is None:
+        return
+    say, parts = Numbers(), []
+    for one in record["stackelberg"]:
+        leader = record["players"][one["leader"]]
+        reply = _strategy(record, 1 - one["leader"], one["reply"])
+        parts.append(f"{name(leader)} {say(f'{leader} as leader', one['leader_payoff'])} (answered by {reply})")
+    yield say.sentence(
+        "A player that can commit first to a mixture that the other sees (Stackelberg; ties go its way) gets "
+        f"{listed(parts)}."
+    )
+
+
+def _bargaining(record: Record) -> Iterator[Sentence]:
+    if record.get("nash_bargaining") is None:
+        return
+    say, found = Numbers(), record["nash_bargaining"]
+    paid = [
+        f"{name(player)} {say(f'{player} bargained', payoff)}"
+        for player, payoff in zip(record["players"], found["payoffs"], strict=True)
+    ]
+    yield say.sentence(
+        "If all bargain, and without an agreement get what each can secure alone, the Nash solution (the largest "
+        f"product of gains) pays {listed(paid)}."
+    )
 
 
 def _uniform(record: Record) -> Iterator[Sentence]:

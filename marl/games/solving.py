@@ -22,10 +22,21 @@ EXACT_LIMIT = 100_000
 
 
 class Solving:
-    """A game, in normal form or as a tree; what several concepts need of it is computed once."""
+    """A game, in normal form or as a tree; what several concepts need of it is computed once.
 
-    def __init__(self, given: NormalFormGame | ExtensiveGame, deadline: Deadline, failed: tuple[str, ...] = ()) -> None:
-        self._given, self._deadline, self._failed = given, deadline, failed
+    `brief` leaves out what only a reader of one game asks for: weak dominance, and all correlated equilibria but those
+    with the most and the least welfare.
+    """
+
+    def __init__(
+        self,
+        given: NormalFormGame | ExtensiveGame,
+        deadline: Deadline,
+        failed: tuple[str, ...] = (),
+        *,
+        brief: bool = False,
+    ) -> None:
+        self._given, self._deadline, self._failed, self.brief = given, deadline, failed, brief
 
     @property
     def share(self) -> float:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from marl.errors import SolverError
+from marl.games.answers import Question
 from marl.games.concepts import CONCEPTS
 from marl.games.limits import Deadline
-from marl.games.normal_form import NormalFormGame
 from marl.games.solving import Solving
 
 Send = Callable[[Any], None]
@@ -40,12 +40,11 @@ def forget(send: Send) -> None:
     os._exit(3)
 
 
-def stubborn(
-    send: Send, game: NormalFormGame, pending: tuple[str, ...], failed: tuple[str, ...], seconds: float
-) -> None:
-    """The work of `solve`, but for the concept "mixed", which takes for ever."""
-    solving = Solving(game, Deadline(seconds), failed)
-    for name in pending:
-        if name == "mixed":
-            time.sleep(3600)
-        send(("fields", CONCEPTS[name].compute(solving)))
+def stubborn(send: Send, questions: Sequence[Question], failed: tuple[str, ...], seconds: float) -> None:
+    """The work behind `answers`, but for the concept "mixed", which takes for ever with the last of its games."""
+    for question in questions:
+        for number, game in enumerate(question.games, start=1):
+            if question.concept == "mixed" and number == len(question.games):
+                time.sleep(3600)
+            send(CONCEPTS[question.concept].compute(Solving(game, Deadline(seconds), failed)))
+        send(None)

@@ -51,6 +51,10 @@ def test_prisoners_dilemma() -> None:
     assert held["dominance"]["strict"]["remaining"] == held["rationalizable"] == [[1], [1]]
     assert held["security_levels"] == [1, 1]
     assert held["zero_sum_value"] is None
+    assert [(one["leader"], one["reply"]) for one in held["stackelberg"]] == [(0, 1), (1, 1)]
+    assert [one["leader_payoff"] for one in held["stackelberg"]] == pytest.approx([1, 1])
+    assert held["nash_bargaining"]["payoffs"] == pytest.approx([3, 3], abs=1e-4)
+    assert held["nash_bargaining"]["disagreement"] == pytest.approx([1, 1])
     assert all(one["agree"] for one in held["agreement"])
 
 

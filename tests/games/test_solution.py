@@ -46,8 +46,10 @@ def test_only_what_was_asked_for() -> None:
 def test_what_has_no_answer_leaves_none_and_a_reason() -> None:
     record = solve(NormalFormGame(public_goods(3)))
     assert record["ess"] is None
-    assert set(record["notes"]) == {"ess"}
-    assert "No answer for “ess”" in record["summary"][-1]["text"]
+    assert set(record["notes"]) == {"ess", "commitment"}
+    texts = [one["text"] for one in record["summary"]]
+    assert any(text.startswith("No answer for “ess”") for text in texts)
+    assert any(text.startswith("No answer for “commitment”: “commitment needs two players") for text in texts)
 
 
 def test_one_player() -> None:
@@ -66,8 +68,8 @@ def test_a_time_limit_gives_a_stated_part() -> None:
 
 
 def test_a_concept_that_does_not_end_is_killed_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("marl.games.solution.GRACE", 0.0)
-    monkeypatch.setattr("marl.games.solution._work", _stubborn)
+    monkeypatch.setattr("marl.games.answers.GRACE", 0.0)
+    monkeypatch.setattr("marl.games.answers._work", _stubborn)
     record = solve(NormalFormGame(TWO_PLAYERS["chicken"][:2]), ["pure", "mixed", "welfare", "regret"], time_limit=12)
     assert record["pure"] == [[0, 1], [1, 0]]
     assert record["mixed"] is None
