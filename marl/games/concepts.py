@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -15,14 +16,14 @@ from marl.games.equilibrium import Equilibrium, EquilibriumSet
 from marl.games.evolutionary_stability import evolutionarily_stable, is_symmetric
 from marl.games.extensive.game import ExtensiveGame
 from marl.games.lemke_howson import lemke_howson
-from marl.games.normal_form import NormalFormGame
+from marl.games.normal_form import NormalFormGame, Number
 from marl.games.pure import pure_equilibria, pure_equilibrium
 from marl.games.response_graph import response_sinks
 from marl.games.selection import payoff_dominant, risk_comparisons
 from marl.games.solving import Concept, Solving, held, plain
 from marl.games.tree_concepts import TREE_CONCEPTS, security_of_tree, tree_fields, uniform_regrets
 from marl.games.welfare import pareto_set, price_of_anarchy, price_of_stability, social_optimum
-from marl.games.zero_sum import is_constant_sum, security_level
+from marl.games.zero_sum import is_constant_sum
 
 AGREEMENT = 1e-6
 LEAST_MASS = 1e-9
@@ -91,10 +92,10 @@ def _security(solving: Solving) -> dict[str, Any]:
     of_tree = security_of_tree(solving)
     if of_tree is not None:
         return of_tree
-    levels = [security_level(solving.game, p, time_limit=solving.share) for p in range(len(solving.game.shape))]
+    levels = solving.security_levels
     return {
-        "security_levels": [plain(level.value) for level in levels],
-        "zero_sum_value": plain(levels[0].value) if is_constant_sum(solving.game) else None,
+        "security_levels": [plain(level) for level in levels],
+        "zero_sum_value": plain(levels[0]) if is_constant_sum(solving.game) else None,
     }
 
 
@@ -125,6 +126,17 @@ def _equilibrium(one: Equilibrium) -> dict[str, Any]:
         "exact": one.exact,
         "method": one.method,
     }
+
+
+def equilibrium_of(record: Mapping[str, Any]) -> Equilibrium:
+    """The equilibrium that stands in the field "mixed", exact where it was."""
+
+    def number(value: str | float) -> Number:
+        return Fraction(value) if isinstance(value, str) else value
+
+    profile = tuple(tuple(number(p) for p in own) for own in record["profile"])
+    payoffs = tuple(map(number, record["payoffs"]))
+    return Equilibrium(profile, payoffs, number(record["regret"]), record["exact"], record["method"])
 
 
 def _agreement(solving: Solving, found: EquilibriumSet) -> list[dict[str, Any]]:
@@ -262,7 +274,7 @@ def _commitment(solving: Solving) -> dict[str, Any]:
 def _bargaining(solving: Solving) -> dict[str, Any]:
     from marl.games.bargaining import nash_bargaining
 
-    found = nash_bargaining(solving.game)
+    found = nash_bargaining(solving.game, [float(level) for level in solving.security_levels])
     played = [tuple(int(s) for s in profile) for profile in np.argwhere(found.joint > LEAST_MASS)]
     return {
         "nash_bargaining": {

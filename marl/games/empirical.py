@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from marl.errors import SolverError
+from marl.games.intervals import without_dust
 from marl.games.normal_form import MAX_PROFILES, RELATIVE_RESOLUTION, NormalFormGame, Profile, check_names
 
 Samples = Mapping[tuple[int, ...], Any] | Mapping[tuple[int | str, ...], Any]
@@ -162,13 +163,9 @@ class EmpiricalGame:
         size = len(next(iter(weights.values())))
         values, covariance = np.zeros(size), np.zeros((size, size))
         for profile, own in weights.items():
-            sample = self.samples.get(profile)
-            if sample is None or len(sample) < 2:
-                played = 0 if sample is None else len(sample)
-                raise SolverError(f"profile {profile} has {played} episodes; an error needs 2 at least. Play more")
-            count, mean = len(sample), sample.mean(axis=0)
+            mean, deviations = self._errors(profile)
             values += own @ mean
-            shares = (sample - mean) @ own.T / math.sqrt(count * (count - 1))
+            shares = deviations @ own.T
             covariance += shares.T @ shares
             if self.seeds is not None:
                 seeds.append(self.seeds[profile])
@@ -179,6 +176,36 @@ class EmpiricalGame:
             np.add.at(units, owner, np.concatenate(errors))
             covariance = units.T @ units
         return values, covariance
+
+    @cached_property
+    def joint(self) -> tuple[list[Profile], np.ndarray, np.ndarray]:
+        """The played profiles in lexicographic order, their mean payoffs [profiles * players], one profile after the
+        other, and the covariance of all their sampling errors, as `estimate` has it; SolverError as there.
+        """
+        profiles, players = sorted(self.samples), len(self.shape)
+        parts = [self._errors(profile) for profile in profiles]
+        places = [slice(k * players, (k + 1) * players) for k in range(len(profiles))]
+        covariance = np.zeros((len(profiles) * players,) * 2)
+        if self.seeds is None:
+            for place, (_, errors) in zip(places, parts, strict=True):
+                covariance[place, place] = errors.T @ errors
+        else:
+            unique, owner = np.unique(np.concatenate([self.seeds[p] for p in profiles]), return_inverse=True)
+            units, done = np.zeros((len(unique), len(covariance))), 0
+            for place, (_, errors) in zip(places, parts, strict=True):
+                units[owner[done : done + len(errors)], place] = errors
+                done += len(errors)
+            covariance = units.T @ units
+        return profiles, np.concatenate([mean for mean, _ in parts]), without_dust(covariance, self.resolution)
+
+    def _errors(self, profile: Profile) -> tuple[np.ndarray, np.ndarray]:
+        """A profile's mean payoffs [players], and each episode's share in their errors [episodes, players]."""
+        sample = self.samples.get(profile)
+        if sample is None or len(sample) < 2:
+            played = 0 if sample is None else len(sample)
+            raise SolverError(f"profile {profile} has {played} episodes; an error needs 2 at least. Play more")
+        mean = sample.mean(axis=0)
+        return mean, (sample - mean) / math.sqrt(len(sample) * (len(sample) - 1))
 
     def to_normal_form(self) -> NormalFormGame:
         """The game of mean payoffs. Raises SolverError naming the missing profiles, if any."""

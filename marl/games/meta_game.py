@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,6 @@ import numpy as np
 from marl.errors import SolverError
 from marl.games.empirical import EmpiricalGame
 from marl.games.meta_words import meta_sentences
-from marl.games.normal_form import Profile
-from marl.games.regret import deviation_gains, pure_joint
 from marl.games.summary import analyze
 
 
@@ -27,22 +24,5 @@ def meta_game(game: EmpiricalGame, kind: str, *, confidence: float = 0.95, rng: 
         raise SolverError("nobody has a choice in this game; give at least one player two strategies")
     first = (0,) * len(game.shape)
     record = analyze(game, first, confidence=confidence, rng=rng)
-    record |= {"kind": kind, "switches": _switches(game, first, confidence, rng)}
+    record |= {"kind": kind, "switches": record["learned"]["switches"]}
     return record | {"verdict": meta_sentences(record)}
-
-
-def _switches(
-    game: EmpiricalGame, first: Profile, confidence: float, rng: np.random.Generator
-) -> list[Mapping[str, Any]]:
-    gains = deviation_gains(game, pure_joint(first, game.shape), confidence=confidence, rng=rng)
-    return [
-        {
-            "player": game.players[player],
-            "strategy": game.strategies[player][strategy],
-            "gain": float(gain),
-            "low": float(gain - wide),
-            "high": float(gain + wide),
-        }
-        for (player, strategy), gain, wide in zip(gains.rows, gains.means, gains.margins, strict=True)
-        if strategy != first[player]
-    ]

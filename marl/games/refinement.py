@@ -8,35 +8,28 @@ h with (m / h)^2 times as many; the plan takes the present estimates for true, a
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from marl.games.empirical import EmpiricalGame
 from marl.games.normal_form import Profile
-from marl.games.regret import deviation_gains, pure_joint
+from marl.games.regret import Gains
 
 PRECISION = 0.05
 """Gains up to this share of the spread of payoffs count as none."""
 
 
-def refinement(
-    game: EmpiricalGame,
-    profiles: Sequence[Profile],
-    *,
-    confidence: float,
-    rng: np.random.Generator,
-    precision: float = PRECISION,
-) -> dict[str, Any]:
-    """What to play to know, for each of `profiles`, whether anybody gains by switching alone from it.
+def refinement(game: EmpiricalGame, switches: Iterable[Gains], *, precision: float = PRECISION) -> dict[str, Any]:
+    """What to play to know, for each profile whose `switches` (`marl.games.regret.deviation_gains`) are given, whether
+    anybody gains by switching alone from it.
 
     The gain of a switch is decided where its simultaneous interval leaves out zero, or lies below the tolerance:
     `precision` times the spread of mean payoffs, or their largest standard error if that is more. Returns
     `tolerance`; `questions`, how many gains there are, and `undecided`, how many are open; and `profiles`:
     [{"profile", "played", "more"}], those that need most first. A profile that was never played and that a switch
-    needs is asked for with as many episodes as the fewest of the others. Raises SolverError for a confidence that
-    is none, and where a profile has one episode only.
+    needs is asked for with as many episodes as the fewest of the others.
     """
     # Where all means are alike their errors say what counts as little.
     tolerance = precision * max(
@@ -44,8 +37,7 @@ def refinement(
     )
     wanted: dict[Profile, int] = {}
     questions = undecided = 0
-    for profile in profiles:
-        gains = deviation_gains(game, pure_joint(profile, game.shape), confidence=confidence, rng=rng)
+    for gains in switches:
         questions += len(gains.rows) + len(gains.unknown)
         undecided += len(gains.unknown)
         for place in gains.missing:

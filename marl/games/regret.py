@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from marl.games.empirical import EmpiricalGame
-from marl.games.intervals import critical_value
+from marl.games.intervals import simultaneous_margins, without_dust
 from marl.games.normal_form import Profile
 
 Distributions = tuple[tuple[float, ...], ...]
@@ -109,10 +109,9 @@ def deviation_gains(game: EmpiricalGame, joint: np.ndarray, *, confidence: float
     weights, rows, unknown, missing = deviation_weights(game, joint)
     gains, covariance = game.estimate(weights)
     gains[np.abs(gains) <= game.resolution] = 0.0
-    fixed = np.diag(covariance) <= game.resolution**2
-    covariance[fixed, :] = covariance[:, fixed] = 0.0
+    covariance = without_dust(covariance, game.resolution)
     degrees = min(len(game.samples[p]) for p in weights) - 1
-    margins = critical_value(covariance, degrees, confidence, rng) * np.sqrt(np.diag(covariance))
+    margins = simultaneous_margins(covariance, degrees, confidence, rng)
     return Gains(gains, margins, rows, weights, unknown, missing)
 
 
@@ -135,9 +134,13 @@ def joint_regret(
     A regret's interval is that of the largest of its `deviation_gains`, cut at 0. The estimate itself leans upwards,
     being a maximum of noisy numbers. Raises SolverError where a needed profile has fewer than two episodes.
     """
-    gains = deviation_gains(game, joint, confidence=confidence, rng=rng)
+    return regret_of(deviation_gains(game, joint, confidence=confidence, rng=rng))
+
+
+def regret_of(gains: Gains) -> ProfileRegret:
+    """The regrets of `joint_regret` from gains that are known."""
     players = []
-    for player in range(len(game.shape)):
+    for player in sorted({owner for owner, _ in [*gains.rows, *gains.unknown]}):
         mine = [k for k, (owner, _) in enumerate(gains.rows) if owner == player]
         unplayed = tuple(strategy for owner, strategy in gains.unknown if owner == player)
         strategies = [gains.rows[k][1] for k in mine]

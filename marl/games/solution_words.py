@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from fractions import Fraction
 from math import prod
 from typing import Any
 
 from marl.games.phrases import Numbers, Sentence, listed, name, quoted
+from marl.games.solving import released
 from marl.games.tree_words import tree_sentences
 
 SHOWN = 3
@@ -145,7 +145,7 @@ def _selection(record: Record) -> Iterator[Sentence]:
     best = record.get("payoff_dominant")
     if best is not None:
         say = Numbers()
-        paid = [say(f"{p} payoff", _number(u)) for p, u in zip(record["players"], best["payoffs"], strict=True)]
+        paid = [say(f"{p} payoff", released(u)) for p, u in zip(record["players"], best["payoffs"], strict=True)]
         text = "One equilibrium is payoff dominant: no other pays any player more; it pays"
         yield say.sentence(f"{text} {listed(paid)}.")
     for one in (record.get("risk_dominance") or ())[:SHOWN]:
@@ -173,7 +173,7 @@ def _ess(record: Record) -> Iterator[Sentence]:
         own = record["strategies"][0]
         parts = []
         for k, mixture in enumerate(stable[:SHOWN], start=1):
-            played = [(s, _number(p)) for s, p in enumerate(mixture) if _number(p) > 0]
+            played = [(s, released(p)) for s, p in enumerate(mixture) if released(p) > 0]
             shares = [f"{quoted(own[s])} with {say.share(f'ess {k} {own[s]}', p)}" for s, p in played]
             parts.append(listed(shares))
         text += f": {'; '.join(parts)}" + ("; and more" if len(stable) > SHOWN else "")
@@ -207,7 +207,7 @@ def _correlated(record: Record) -> Iterator[Sentence]:
         if record.get(field) is not None:
             say, held = Numbers(), record[field]
             low, high = say(f"{field} min", held["min_welfare"]), say(f"{field} max", held["max_welfare"])
-            fair = [_number(payoff) for payoff in held["fairest_equilibrium"]["payoffs"]]
+            fair = [released(payoff) for payoff in held["fairest_equilibrium"]["payoffs"]]
             yield say.sentence(
                 f"{start}, welfare lies between {low} and {high}; the fairest one pays everyone at least "
                 f"{say(f'{field} least payoff', min(fair))}."
@@ -309,12 +309,8 @@ def _strategy(record: Record, player: int, strategy: int) -> str:
 
 
 def _sure(own: Sequence[Any]) -> bool:
-    return max(map(_number, own)) == 1
+    return max(map(released, own)) == 1
 
 
 def _regret(one: Mapping[str, Any]) -> float:
-    return _number(one["regret"])
-
-
-def _number(value: str | float) -> float:
-    return float(Fraction(value)) if isinstance(value, str) else value
+    return released(one["regret"])

@@ -16,6 +16,7 @@ from marl.games.extensive.zero_sum_tree import BehaviorEquilibrium, zero_sum_equ
 from marl.games.limits import Deadline
 from marl.games.mixed import mixed_equilibria
 from marl.games.normal_form import NormalFormGame, Number
+from marl.games.zero_sum import security_level
 
 EXACT_LIMIT = 100_000
 """Up to this many payoffs a floating game is made rational, so that its numbers are exact, too."""
@@ -69,6 +70,11 @@ class Solving:
         return mixed_equilibria(self.game, time_limit=self.share)
 
     @cached_property
+    def security_levels(self) -> list[Number]:
+        """What each player can secure against all others together; SolverError where time is over."""
+        return [security_level(self.game, p, time_limit=self.share).value for p in range(len(self.game.shape))]
+
+    @cached_property
     def sequence_form(self) -> BehaviorEquilibrium:
         """The zero-sum tree's equilibrium in behavior strategies; SolverError for any other game, or tried in vain."""
         if "sequence_form" in self._failed:
@@ -104,3 +110,8 @@ def plain(value: Number | None) -> int | float | None:
 def held(value: Number) -> str | float:
     """A number without loss: Fractions as text ("9/4"), floats as they are."""
     return str(value) if isinstance(value, int | Fraction) else float(value)
+
+
+def released(value: str | float) -> float:
+    """The float nearest to what `held` holds."""
+    return float(Fraction(value)) if isinstance(value, str) else value

@@ -8,15 +8,27 @@ from typing import Any
 import numpy as np
 
 from marl.errors import SolverError
+from marl.games.concepts import equilibrium_of
 from marl.games.empirical import EmpiricalGame
 from marl.games.equilibrium import Equilibrium, EquilibriumSet, certify
+from marl.games.estimate import estimated_concepts
+from marl.games.mean_intervals import mean_intervals
 from marl.games.mixed import mixed_equilibria
 from marl.games.normal_form import NormalFormGame, Profile
 from marl.games.pure import pure_equilibria
 from marl.games.refinement import refinement
-from marl.games.regret import Distributions, gain_of_switch, joint_regret, payoff_errors, profile_regret, pure_joint
+from marl.games.regret import (
+    Distributions,
+    Gains,
+    deviation_gains,
+    gain_of_switch,
+    payoff_errors,
+    profile_regret,
+    pure_joint,
+    regret_of,
+)
 from marl.games.response_graph import response_graph, response_sinks
-from marl.games.support import support_probabilities
+from marl.games.support import drawn_means, support_probabilities
 from marl.games.welfare import price_of_anarchy, price_of_stability, social_optimum
 from marl.games.words import sentences
 
@@ -27,6 +39,7 @@ def analyze(
     *,
     confidence: float = 0.95,
     rng: np.random.Generator,
+    concept_time: float | None = None,
 ) -> dict[str, Any]:
     """All that is known about the game and the learned profile, as plain lists, numbers and strings (analysis.json).
 
@@ -36,8 +49,9 @@ def analyze(
     learned profile and the pure equilibria are some (see `marl.games.refinement`). `mixed` holds the equilibria in
     which someone mixes; payoffs are in the players' order; unknown numbers are None. With `missing` profiles only
     the pure equilibria that the played ones prove are listed, the optimum is that of the played ones, and the
-    prices are None. Raises SolverError where the learned profile was not played or a played profile has fewer than
-    two episodes.
+    prices are None. With `concept_time` seconds every concept of `marl solve` is asked, too, and how sure it is
+    (`concepts`, see `marl.games.estimate`). Raises SolverError where the learned profile was not played or a played
+    profile has fewer than two episodes.
     """
     learned = game.profile(learned_profile)
     if learned not in game.samples:
@@ -46,18 +60,26 @@ def analyze(
         if len(values) < 2:
             raise SolverError(f"profile {game.names(profile)} has 1 episode, and a standard error needs 2; play more")
     means = NormalFormGame(np.nan_to_num(game.means), game.players, game.strategies).rational()
-    found = _equilibria(game, means)
+    tables = drawn_means(game, rng=rng)
+    concepts = None
+    if concept_time is not None:
+        concepts = estimated_concepts(game, tables, confidence=confidence, time_limit=concept_time, rng=rng)
+    found = _equilibria(game, means, concepts)
     pure = [one for one in found.equilibria if one.pure is not None]
     best, welfare = social_optimum(means, game.known)
     comparable = () if game.missing else found.equilibria
     anarchy, stability = price_of_anarchy(welfare, comparable), price_of_stability(welfare, comparable)
+    switches = {
+        profile: deviation_gains(game, pure_joint(profile, game.shape), confidence=confidence, rng=rng)
+        for profile in dict.fromkeys([learned, *(one.pure for one in pure if one.pure is not None)])
+    }
     analysis: dict[str, Any] = {
-        "game": _game(game),
+        "game": _game(game, confidence, rng),
         "missing": [list(profile) for profile in game.missing],
         "confidence": confidence,
-        "learned": _learned(game, learned, confidence, rng),
+        "learned": _learned(game, learned, switches[learned]),
         "pure": [list(one.pure or ()) for one in pure],
-        "pure_epsilon": [_epsilon(game, one, confidence, rng) for one in pure],
+        "pure_epsilon": [regret_of(switches[one.pure]).epsilon for one in pure if one.pure is not None],
         "mixed": [_mixed(game, one, confidence, rng) for one in found.equilibria if one.pure is None],
         "complete": found.complete,
         "completeness": found.reason,
@@ -66,23 +88,33 @@ def analyze(
         "price_of_stability": None if stability is None else float(stability),
         **_graph(game, means, learned),
     }
-    _add_support(analysis, game, rng)
-    decided = {learned: None} | {one.pure: None for one in pure if one.pure is not None}
-    analysis["refinement"] = refinement(game, list(decided), confidence=confidence, rng=rng)
+    _add_support(analysis, game, tables)
+    analysis["refinement"] = refinement(game, switches.values())
+    if concepts is not None:
+        analysis["concepts"] = concepts
     analysis["summary"] = sentences(analysis)
     return analysis
 
 
-def _add_support(analysis: dict[str, Any], game: EmpiricalGame, rng: np.random.Generator) -> None:
+def _add_support(analysis: dict[str, Any], game: EmpiricalGame, tables: np.ndarray | None) -> None:
     """Put the probabilities beside the equilibria."""
     supports = [[[s] for s in profile] for profile in analysis["pure"]]
-    chances = support_probabilities(game, [*supports, *(one["support"] for one in analysis["mixed"])], rng=rng)
+    chances = support_probabilities(game, [*supports, *(one["support"] for one in analysis["mixed"])], tables)
     analysis["pure_support_probability"] = chances[: len(supports)]
     for one, chance in zip(analysis["mixed"], chances[len(supports) :], strict=True):
         one["support_probability"] = chance
 
 
-def _equilibria(game: EmpiricalGame, means: NormalFormGame) -> EquilibriumSet:
+def _equilibria(game: EmpiricalGame, means: NormalFormGame, concepts: dict[str, Any] | None) -> EquilibriumSet:
+    if concepts is not None and concepts["solution"] is not None:
+        solution = concepts["solution"]
+        if solution["mixed"] is not None:
+            equilibria = tuple(equilibrium_of(one) for one in solution["mixed"])
+            return EquilibriumSet(equilibria, solution["complete"], solution["completeness"])
+        proved = tuple(certify(means, profile, "pure enumeration") for profile in pure_equilibria(means))
+        return EquilibriumSet(
+            proved, "unknown", f"all pure profiles were compared; mixed: {solution['notes']['mixed']}"
+        )
     if not game.missing:
         return mixed_equilibria(means)
     proved = tuple(certify(means, profile, "pure enumeration") for profile in pure_equilibria(means, game.known))
@@ -90,12 +122,16 @@ def _equilibria(game: EmpiricalGame, means: NormalFormGame) -> EquilibriumSet:
     return EquilibriumSet(proved, "unknown", reason)
 
 
-def _game(game: EmpiricalGame) -> dict[str, Any]:
+def _game(game: EmpiricalGame, confidence: float, rng: np.random.Generator) -> dict[str, Any]:
+    low, high, method = mean_intervals(game, confidence=confidence, rng=rng)
     return {
         "players": list(game.players),
         "strategies": [list(own) for own in game.strategies],
         "mean": _plain(game.means),
         "standard_error": _plain(game.standard_errors),
+        "low": _plain(low),
+        "high": _plain(high),
+        "intervals": method,
         "n": game.counts.tolist(),
     }
 
@@ -107,8 +143,8 @@ def _plain(tensor: np.ndarray) -> list[Any]:
     return plain.tolist()
 
 
-def _learned(game: EmpiricalGame, profile: Profile, confidence: float, rng: np.random.Generator) -> dict[str, Any]:
-    regret = joint_regret(game, pure_joint(profile, game.shape), confidence=confidence, rng=rng)
+def _learned(game: EmpiricalGame, profile: Profile, gains: Gains) -> dict[str, Any]:
+    regret = regret_of(gains)
     named = list(zip(game.players, game.strategies, regret.players, strict=True))
     mean, low, high = regret.nash_conv
     return {
@@ -119,6 +155,17 @@ def _learned(game: EmpiricalGame, profile: Profile, confidence: float, rng: np.r
             player: {"mean": own.mean, "low": own.low, "high": own.high, "best_response": names[own.best_response]}
             for player, names, own in named
         },
+        "switches": [
+            {
+                "player": game.players[player],
+                "strategy": game.strategies[player][strategy],
+                "gain": float(gain),
+                "low": float(gain - margin),
+                "high": float(gain + margin),
+            }
+            for (player, strategy), gain, margin in zip(gains.rows, gains.means, gains.margins, strict=True)
+            if strategy != profile[player]
+        ],
         "unplayed_switches": {player: [names[s] for s in own.unplayed] for player, names, own in named},
         "nash_conv": {"mean": mean, "low": low, "high": high},
     }
@@ -130,15 +177,11 @@ def _mixed(game: EmpiricalGame, one: Equilibrium, confidence: float, rng: np.ran
         "payoffs": [float(payoff) for payoff in one.payoffs],
         "standard_error": list(payoff_errors(game, _floats(one))),
         "regret": float(one.regret),
-        "epsilon": _epsilon(game, one, confidence, rng),
+        "epsilon": profile_regret(game, _floats(one), confidence=confidence, rng=rng).epsilon,
         "exact": one.exact,
         "method": one.method,
         "support": [list(own) for own in one.support],
     }
-
-
-def _epsilon(game: EmpiricalGame, one: Equilibrium, confidence: float, rng: np.random.Generator) -> float:
-    return profile_regret(game, _floats(one), confidence=confidence, rng=rng).epsilon
 
 
 def _floats(one: Equilibrium) -> Distributions:

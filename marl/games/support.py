@@ -18,24 +18,24 @@ DRAWS = 2_000
 MOST_PAYOFFS = 2_048
 """Payoffs (profiles times players) up to which games are drawn; their covariance is that number squared."""
 
+GRID_BITS = 40
+"""Drawn payoffs are multiples of the largest one over two to this power."""
+
 Support = Sequence[Sequence[int]]
 
 
 def support_probabilities(
-    game: EmpiricalGame, supports: Sequence[Support], *, rng: np.random.Generator, draws: int = DRAWS
+    game: EmpiricalGame, supports: Sequence[Support], tables: np.ndarray | None
 ) -> list[float | None]:
     """For each of `supports` (per player the strategies that are played), the probability that it is an equilibrium's.
 
-    None where it is not computed: a mixed support of three or more players, or of two with unequally many strategies
-    (of degenerate games, which no draw is); a switch that needs a missing profile; more than MOST_PAYOFFS payoffs.
-    Payoffs that never varied count as known. Calibrated for a prior that is flat where the payoffs lie: one
-    who expects payoffs near zero should believe less. Raises SolverError where a profile has one episode only.
+    `tables` are games as `drawn_means` draws them. None where it is not computed: without tables; a mixed support of
+    three or more players, or of two with unequally many strategies (of degenerate games, which no draw is); a switch
+    that needs a missing profile.
     """
-    profiles = sorted(game.samples)
-    players, payoffs = len(game.shape), len(profiles) * len(game.shape)
-    if not supports or payoffs > MOST_PAYOFFS:
+    if tables is None:
         return [None] * len(supports)
-    tables = drawn_means(game, profiles, rng, draws)
+    players = len(game.shape)
     found: list[float | None] = []
     for support in supports:
         sizes = {len(own) for own in support}
@@ -49,20 +49,26 @@ def support_probabilities(
     return found
 
 
-def drawn_means(game: EmpiricalGame, profiles: Sequence[Profile], rng: np.random.Generator, draws: int) -> np.ndarray:
-    """Mean payoffs [draws, players, *strategies] that the episodes leave possible; NaN where nothing was played."""
+def drawn_means(game: EmpiricalGame, *, rng: np.random.Generator, draws: int = DRAWS) -> np.ndarray | None:
+    """Mean payoffs [draws, players, *strategies] that the episodes leave possible; NaN where nothing was played.
+
+    Payoffs that never varied count as known, and payoffs that always went together stay together, ties included.
+    Calibrated for a prior that is flat where the payoffs lie: one who expects payoffs near zero should believe less.
+    None above MOST_PAYOFFS payoffs. Raises SolverError where a profile has one episode only.
+    """
     players = len(game.shape)
-    width = len(profiles) * players
-    weights = {}
-    for number, profile in enumerate(profiles):
-        weights[profile] = np.zeros((width, players))
-        weights[profile][number * players : (number + 1) * players] = np.eye(players)
-    means, covariance = game.estimate(weights)
+    if len(game.samples) * players > MOST_PAYOFFS:
+        return None
+    profiles, means, covariance = game.joint
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.clip(values, 0.0, None))
-    degrees = min(len(game.samples[profile]) for profile in profiles) - 1
+    root[np.diag(covariance) == 0] = 0.0
+    degrees = int(game.counts[game.known].min()) - 1
     scale = np.sqrt(rng.chisquare(degrees, draws) / degrees)
-    drawn = means + (rng.standard_normal((draws, width)) @ root.T) / scale[:, None]
+    drawn = means + (rng.standard_normal((draws, len(means))) @ root.T) / scale[:, None]
+    # A common grid, finer than any difference that counts, undoes the rounding that would part equal payoffs.
+    grid = 2.0 ** (np.ceil(np.log2(max(np.abs(drawn).max(), np.finfo(float).tiny))) - GRID_BITS)
+    drawn = np.round(drawn / grid) * grid
     tables = np.full((draws, players, *game.shape), np.nan)
     for number, profile in enumerate(profiles):
         place: tuple[int | slice, ...] = (slice(None), slice(None), *profile)

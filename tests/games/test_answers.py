@@ -36,7 +36,11 @@ def test_a_share_of_the_time_ends_a_question_after_at_least_one_answer() -> None
 def test_what_came_before_a_kill_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("marl.games.answers.GRACE", 0.0)
     monkeypatch.setattr("marl.games.answers._work", stubborn)
-    asked = [Question("mixed", [CHICKEN, HUNT], share=0.2), Question("pure", [HUNT]), Question("mixed", [CHICKEN], share=0.2)]
+    asked = [
+        Question("mixed", [CHICKEN, HUNT], share=0.2),
+        Question("pure", [HUNT]),
+        Question("mixed", [CHICKEN], share=0.2),
+    ]
     first, second, third = answers(asked, Deadline(16), MEGABYTES)
     assert len(first) == 1
     assert isinstance(first[0], dict)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from marl.errors import SolverError
 from marl.games.empirical import EmpiricalGame
 from marl.games.refinement import refinement, within
-from marl.games.regret import deviation_gains, pure_joint
+from marl.games.regret import Gains, deviation_gains, pure_joint
 
 STRATEGIES = {"a": ("x", "y"), "b": ("z",)}
 POINT = (0, 0)
@@ -27,13 +26,17 @@ def game(gain: float, episodes: int, noise: float = 1.0, seed: int = 0) -> Empir
 
 
 def plan(played: EmpiricalGame, **settings: float) -> dict:
-    return refinement(played, [POINT], confidence=0.95, rng=np.random.default_rng(0), **settings)
+    return refinement(played, [switches(played)], **settings)
+
+
+def switches(played: EmpiricalGame) -> Gains:
+    return deviation_gains(played, pure_joint(POINT, played.shape), confidence=0.95, rng=np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(("gain", "precision"), [(0.2, 0.0), (-0.2, 0.0), (0.0001, 5000.0), (-0.1, 2.0)])
 def test_the_plan_follows_from_the_interval(gain: float, precision: float) -> None:
     made = game(gain, 20)
-    gains = deviation_gains(made, pure_joint(POINT, made.shape), confidence=0.95, rng=np.random.default_rng(0))
+    gains = switches(made)
     margin, spread = gains.margins.max(), max(abs(gain), made.standard_errors.max())
     enough = max(abs(gain), precision * spread - gain)
     found = plan(made, precision=precision)
@@ -68,7 +71,7 @@ def test_without_noise_all_is_decided() -> None:
 
 def test_a_missing_profile_is_asked_for() -> None:
     partly = EmpiricalGame(["a", "b"], [["x", "y"], ["z"]], {(0, 0): [[1.0, 1.0]] * 7})
-    found = refinement(partly, [POINT], confidence=0.95, rng=np.random.default_rng(0))
+    found = plan(partly)
     assert found["profiles"] == [{"profile": [1, 0], "played": 0, "more": 7}]
     assert found["undecided"] == 1
 
@@ -82,9 +85,3 @@ def test_a_budget_is_shared_out_in_proportion() -> None:
     assert sum(shared.values()) == 10
     assert shared == {(0, 1): 6, (1, 0): 3, (1, 1): 1}
     assert within({"profiles": []}, 10) == {}
-
-
-def test_one_episode_is_refused() -> None:
-    alone = EmpiricalGame(["a", "b"], [["x", "y"], ["z"]], {(0, 0): [[1.0, 1.0]], (1, 0): [[1.0, 1.0]]})
-    with pytest.raises(SolverError, match="needs 2"):
-        refinement(alone, [POINT], confidence=0.95, rng=np.random.default_rng(0))

@@ -85,8 +85,8 @@ def recomputed(record: dict) -> dict[str, float]:
     }
     for one in record["stackelberg"] or ():
         value[f"{record['players'][one['leader']]} as leader"] = one["leader_payoff"]
-    for player, payoff in zip(record["players"], (record["nash_bargaining"] or {}).get("payoffs", ())):
-        value[f"{player} bargained"] = payoff
+    for k, payoff in enumerate((record["nash_bargaining"] or {}).get("payoffs", ())):
+        value[f"{record['players'][k]} bargained"] = payoff
     welfare = [sum(float(Fraction(u)) for u in one["payoffs"]) for one in record["mixed"]]
     value |= {"worst equilibrium welfare": min(welfare), "best equilibrium welfare": max(welfare)}
     for field in ("correlated", "coarse_correlated"):

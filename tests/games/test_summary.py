@@ -37,7 +37,7 @@ def test_has_the_fields_of_the_file_and_is_plain_json() -> None:
         "response_graph", "sinks", "summary",
     }  # fmt: skip
     assert expected <= set(found)
-    assert set(found["game"]) == {"players", "strategies", "mean", "standard_error", "n"}
+    assert set(found["game"]) == {*("players", "strategies", "mean", "standard_error", "low", "high", "intervals", "n")}
     assert {"profile", "payoffs", "standard_error", "regret", "nash_conv"} <= set(found["learned"])
     assert set(found["learned"]["regret"]["scout_0"]) == {"mean", "low", "high", "best_response"}
     assert {"profile", "payoffs", "regret", "exact", "method", "support"} <= set(found["mixed"][0])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from marl.errors import SolverError
+from marl.games import support
 from marl.games.empirical import EmpiricalGame
 from marl.games.mixed import mixed_equilibria
 from marl.games.normal_form import NormalFormGame
-from marl.games.support import support_probabilities
 
 PENNIES = np.array([[[1.0, -1.0], [-1.0, 1.0]], [[-1.0, 1.0], [1.0, -1.0]]])
 STAG = np.array([[[9.0, 0.0], [8.0, 7.0]], [[9.0, 8.0], [0.0, 7.0]]])
@@ -25,6 +27,10 @@ def played(payoffs: np.ndarray, episodes: int, noise: float, rng: np.random.Gene
     }
     players = [f"p{number}" for number in range(len(shape))]
     return EmpiricalGame(players, [[f"s{s}" for s in range(size)] for size in shape], samples)
+
+
+def support_probabilities(game: EmpiricalGame, supports: Any, **settings: Any) -> list[float | None]:
+    return support.support_probabilities(game, supports, support.drawn_means(game, **settings))
 
 
 def test_what_many_quiet_episodes_show_is_nearly_certain() -> None:
