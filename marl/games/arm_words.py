@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from marl.games.phrases import Numbers, Sentence, listed, name, quoted
+from marl.games.phrases import Numbers, Sentence, listed, name, play, quoted
 
 SHOWN = 3
 """Profiles of each kind that are named one by one."""
@@ -103,5 +103,4 @@ def _arm(arm: str) -> str:
 
 
 def _profile(record: Record, profile: Sequence[int]) -> str:
-    rows = zip(record["players"], record["strategies"], profile, strict=True)
-    return f"({', '.join(f'{name(player)} {quoted(own[s])}' for player, own, s in rows)})"
+    return play(record["players"], record["strategies"], profile)

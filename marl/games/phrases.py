@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,12 @@ def name(text: str) -> str:
 def quoted(text: str) -> str:
     """The text in curly quotes."""
     return f"“{text}”"
+
+
+def play(players: Sequence[str], strategies: Sequence[Sequence[str]], profile: Sequence[int]) -> str:
+    """A profile of strategy indices by names: (row “stag”, column “hare”)."""
+    rows = zip(players, strategies, profile, strict=True)
+    return f"({', '.join(f'{name(player)} {quoted(own[s])}' for player, own, s in rows)})"
 
 
 def listed(items: Iterable[str], word: str = "and") -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from typing import Any
 
-from marl.games.phrases import Numbers, Sentence, listed, name, quoted
+from marl.games.phrases import Numbers, Sentence, listed, name, play, quoted
 from marl.games.solving import released
 from marl.games.tree_words import tree_sentences
 
@@ -300,8 +300,7 @@ def _notes(record: Record) -> Iterator[Sentence]:
 
 
 def _profile(record: Record, profile: Sequence[int]) -> str:
-    rows = zip(record["players"], record["strategies"], profile, strict=True)
-    return f"({', '.join(f'{name(player)} {quoted(own[s])}' for player, own, s in rows)})"
+    return play(record["players"], record["strategies"], profile)
 
 
 def _strategy(record: Record, player: int, strategy: int) -> str:

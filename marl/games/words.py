@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from marl.games.phrases import Numbers, Sentence, listed, name, quoted
+from marl.games.concept_words import concept_sentences
+from marl.games.phrases import Numbers, Sentence, listed, name, play, quoted
 
 SHOWN = 3
 
@@ -23,6 +24,7 @@ def sentences(analysis: Mapping[str, Any]) -> list[Sentence]:
     writers = (
         _game,
         _learned,
+        _intervals,
         _regret,
         _verdict,
         _equilibria,
@@ -33,7 +35,7 @@ def sentences(analysis: Mapping[str, Any]) -> list[Sentence]:
         _graph,
         _refinement,
     )
-    return [sentence for writer in writers for sentence in writer(analysis)]
+    return [sentence for writer in writers for sentence in writer(analysis)] + concept_sentences(analysis)
 
 
 def _game(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
@@ -67,6 +69,25 @@ def _learned(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
     parts = [f"{name(p)} gets {say(f'{p} payoff', u)} ± {say(f'{p} standard error', e)}" for p, u, e in rows]
     profile = _profile(analysis, learned["profile"])
     yield say.sentence(f"In the learned profile, {profile}, {listed(parts)} (± one standard error).")
+
+
+def _intervals(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
+    """How well all mean payoffs are known at once."""
+    game, learned, say = analysis["game"], analysis["learned"], Numbers()
+    low, mean, high = (np.array(game[end], dtype=float) for end in ("low", "mean", "high"))
+    if not np.nanmax(high - low) > 0:
+        return
+    place = tuple(learned["profile"])
+    parts = [
+        f"{say(f'{p} payoff low', low[i][place])} to {say(f'{p} payoff high', high[i][place])} for {name(p)}"
+        for i, p in enumerate(game["players"])
+    ]
+    yield say.sentence(
+        f"Intervals that hold for all {say('mean payoffs', int((~np.isnan(mean)).sum()))} mean payoffs at once with "
+        f"{say.share('confidence', analysis['confidence'])} confidence reach at most "
+        f"{say('widest margin', float(np.nanmax(high - mean)))} to either side; in the learned profile they are "
+        f"{listed(parts)}."
+    )
 
 
 def _regret(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
@@ -262,5 +283,4 @@ def _payoffs(analysis: Mapping[str, Any], profile: Sequence[int]) -> list[float]
 
 def _profile(analysis: Mapping[str, Any], profile: Sequence[int]) -> str:
     game = analysis["game"]
-    rows = zip(game["players"], game["strategies"], profile, strict=True)
-    return f"({', '.join(f'{name(player)} {quoted(own[s])}' for player, own, s in rows)})"
+    return play(game["players"], game["strategies"], profile)

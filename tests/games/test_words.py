@@ -2,7 +2,9 @@ import copy
 import json
 import re
 from collections.abc import Iterator
+from math import prod
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -16,7 +18,9 @@ QUOTED = re.compile("“[^”]*”")
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(%?)(?!\w)")
 
 
-def make(payoffs: Any, names: list[str], learned: tuple[int, ...], noise: float, drop: Any = None) -> dict[str, Any]:
+def make(
+    payoffs: Any, names: list[str], learned: tuple[int, ...], noise: float, drop: Any = None, concepts: bool = False
+) -> dict[str, Any]:
     tensor = np.asarray(payoffs, dtype=float)
     players = ["scout_0", "partner_0", "agent 3"][: len(tensor)]
     rng = np.random.default_rng(0)
@@ -26,7 +30,9 @@ def make(payoffs: Any, names: list[str], learned: tuple[int, ...], noise: float,
     if drop is not None:
         del played[drop]
     game = EmpiricalGame.from_samples(dict.fromkeys(players, names), played)
-    made = analyze(game, learned, confidence=0.975, rng=np.random.default_rng(0))
+    with mock.patch("marl.games.estimate.SOLVED", 16):
+        seconds = 120.0 if concepts else None
+        made = analyze(game, learned, confidence=0.975, rng=np.random.default_rng(0), concept_time=seconds)
     return json.loads(json.dumps(made))
 
 
@@ -36,17 +42,17 @@ SIGNS = [[[2, -3], [3, -1]], [[2, 3], [-3, -1]]]
 COSTS = [[[-1, -6], [0, -4]], [[-1, 0], [-6, -4]]]
 CASES = {
     "at an equilibrium": make(STAG, ["trained", "hare 2"], (0, 0), 0.5),
-    "off an equilibrium": make(STAG, ["trained", "hare 2"], (0, 1), 0.5),
-    "much noise": make(STAG, ["trained", "hare 2"], (1, 1), 20.0),
+    "off an equilibrium": make(STAG, ["trained", "hare 2"], (0, 1), 0.5, concepts=True),
+    "much noise": make(STAG, ["trained", "hare 2"], (1, 1), 20.0, concepts=True),
     "tiny payoffs": make(np.array(STAG) / 1000, ["trained", "hare 2"], (0, 0), 0.0001),
     "a cycle": make(PENNIES, ["heads", "tails"], (0, 0), 0.2),
     "no noise": make(PENNIES, ["heads", "tails"], (0, 0), 0.0),
-    "costs": make(COSTS, ["silent", "talks"], (1, 1), 0.0),
-    "mixed signs": make(SIGNS, ["silent", "talks"], (1, 1), 0.3),
+    "costs": make(COSTS, ["silent", "talks"], (1, 1), 0.0, concepts=True),
+    "mixed signs": make(SIGNS, ["silent", "talks"], (1, 1), 0.3, concepts=True),
     "all equal": make(np.zeros((2, 3, 3)), ["a", "b", "c"], (2, 2), 0.0),
-    "one missing": make(STAG, ["trained", "hare 2"], (0, 0), 0.5, drop=(1, 0)),
+    "one missing": make(STAG, ["trained", "hare 2"], (0, 0), 0.5, drop=(1, 0), concepts=True),
     "a continuum": make(np.ones((3, 2, 2, 2)), ["trained", "hare 2"], (0, 0, 0), 0.0),
-    "three players": make(volunteers_dilemma(3), ["help", "wait"], (0, 1, 1), 0.1),
+    "three players": make(volunteers_dilemma(3), ["help", "wait"], (0, 1, 1), 0.1, concepts=True),
 }
 every_case = pytest.mark.parametrize("case", sorted(CASES))
 
@@ -72,6 +78,8 @@ def recomputed(a: dict[str, Any]) -> Iterator[tuple[str, float]]:
         yield f"{player} regret", np.nanmax(means) - means[place[i]]
         yield f"{player} regret low", learned["regret"][player]["low"]
         yield f"{player} regret high", learned["regret"][player]["high"]
+        yield f"{player} payoff low", np.array(game["low"][i], dtype=float)[place]
+        yield f"{player} payoff high", np.array(game["high"][i], dtype=float)[place]
         for k, profile in enumerate(a["pure"], start=1):
             yield f"pure {k} {player} payoff", np.array(game["mean"][i], dtype=float)[tuple(profile)]
     for end, name in (("low", "nash_conv low"), ("high", "nash_conv high"), ("mean", "nash_conv")):
@@ -97,6 +105,8 @@ def recomputed(a: dict[str, Any]) -> Iterator[tuple[str, float]]:
     chances = [*a["pure_support_probability"], *(one["support_probability"] for one in a["mixed"])]
     for k, chance in enumerate((c for c in chances if c is not None), start=1):
         yield f"support probability {k}", chance
+    yield "mean payoffs", np.isfinite(np.array(game["mean"], dtype=float)).sum()
+    yield "widest margin", np.nanmax(np.array(game["high"], dtype=float) - np.array(game["mean"], dtype=float))
     plan = a["refinement"]
     spread = np.nanmax(np.array(game["mean"], dtype=float)) - np.nanmin(np.array(game["mean"], dtype=float))
     yield "tolerance", 0.05 * max(spread, np.nanmax(errors))
@@ -108,6 +118,44 @@ def recomputed(a: dict[str, Any]) -> Iterator[tuple[str, float]]:
     yield "sinks", len(a["sinks"])
     for sink in a["sinks"]:
         yield f"sink size {len(sink)}", len(sink)
+
+
+def of_concepts(a: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    """Every number that the sentences about concepts may name, from the other fields."""
+    record = a["concepts"]
+    yield "drawn games", record["wanted"]
+    yield "drawn confidence", a["confidence"]
+    yield "further missing profiles", len(a["missing"]) - 3
+    claims = [one["claim"] for one in record["claims"] if one["holds"]]
+    for name, claim in {
+        "further dominated": "dominated", "further efficient": "pareto_efficient",
+        "further stable": "evolutionarily_stable", "further sinks": "better_response_sink",
+    }.items():  # fmt: skip
+        yield name, claims.count(claim) - 3
+    for one in [*record["claims"], *record["numbers"]]:
+        whose = [
+            str(value).replace(" ", "")
+            for key, value in one.items()
+            if key not in {"concept", "claim", "number", "holds", "probability", "estimate", "low", "high", "defined"}
+        ]
+        called = " ".join([one["concept"], one.get("claim", one.get("number")), *whose])
+        if "claim" in one:
+            yield f"{called} probability", one["probability"]
+        else:
+            yield called, one["estimate"]
+            yield f"{called} low", one["low"]
+            yield f"{called} high", one["high"]
+            yield f"{called} undefined", 1 - one["defined"]
+    for concept, count in record["draws"].items():
+        yield f"{concept} draws", count
+    solution = record["solution"]
+    if solution is not None:
+        yield "rationalizable profiles", prod(map(len, solution["rationalizable"]))
+        yield "alpha", solution["alpha_rank"]["alpha"]
+        yield "population", solution["alpha_rank"]["population"]
+    if record["symmetry"] is not None:
+        yield "largest gap", record["symmetry"]["largest_gap"]
+        yield "gap allowed", record["symmetry"]["margin"]
 
 
 @every_case
@@ -135,6 +183,8 @@ def test_every_number_stands_in_its_text(case: str) -> None:
 @every_case
 def test_every_number_can_be_recomputed_from_the_other_fields(case: str) -> None:
     expected = dict(recomputed(CASES[case]))
+    if "concepts" in CASES[case]:
+        expected |= dict(of_concepts(CASES[case]))
     for sentence in CASES[case]["summary"]:
         for name, value in sentence["numbers"].items():
             assert value == pytest.approx(expected[name], rel=1e-9, abs=1e-9), name
@@ -182,6 +232,13 @@ def test_what_is_unknown_is_said() -> None:
     assert "there are no others" in told("at an equilibrium")
 
 
+CONCEPT_TERMS = {
+    "strictly dominated": "if a mixture of the player's others always pays more",
+    "Pareto efficient": "(no other profile pays someone more and nobody less)",
+    "Alpha-rank": "(populations, one a player, in which rare mutants take over by what they earn",
+}
+
+
 def test_terms_are_explained_where_they_first_appear() -> None:
     for case in CASES:
         text = told(case)
@@ -191,8 +248,33 @@ def test_terms_are_explained_where_they_first_appear() -> None:
             "Nash equilibrium": "is a profile in which no player gains",
             "Welfare": "is the sum of the players' payoffs",
             "sink": "(a set of profiles that best responses never leave)",
+            **(CONCEPT_TERMS if CASES[case].get("concepts", {}).get("solution") else {}),
         }.items():
             assert 0 <= text.index(meaning) - text.index(term) < 60, (case, term)
+
+
+def test_concepts_are_told_with_what_the_noise_leaves_open() -> None:
+    text = told("off an equilibrium")
+    hare, trained = (f"(scout_0 “{name}”, partner_0 “{name}”)" for name in ("hare 2", "trained"))
+    assert f"{trained} is payoff dominant (100%)" in text
+    assert f"{hare} risk dominates {trained} (100%)" in text
+    assert "here none is (100%), so that every strategy is rationalizable" in text
+    assert (
+        "evolutionarily stable (a population that plays it keeps out every small group of mutants) is “trained”" in text
+    )
+    noisy = CASES["much noise"]["concepts"]
+    assert any(0 < one["probability"] < 1 for one in noisy["claims"]), "noise leaves something open"
+    assert "elsewhere, among others" in told("much noise")
+    assert "(100%)" not in told("costs"), "without noise there is nothing to draw"
+    assert f"what is left, all that is rationalizable, is {_play('talks', 'talks')}" in told("costs")
+    assert "No answer for “commitment”" in told("three players")
+    missing = f"nothing is known of {_play('hare 2', 'trained')}."
+    assert missing in told("one missing")
+    assert "Left out are concepts that need the payoffs of all profiles (“pure”, “welfare”" in told("one missing")
+
+
+def _play(*names: str) -> str:
+    return "(scout_0 “{}”, partner_0 “{}”)".format(*names)
 
 
 def test_prices_follow_the_signs() -> None:
