@@ -229,8 +229,11 @@ def analyze(
         bool, typer.Option("--refine", help="Keep what was played; add the episodes that open questions need.")
     ] = False,
     budget: Annotated[int, typer.Option("--budget", help="Of --refine: episodes to add at most.", min=1)] = 4096,
+    time_limit: Annotated[
+        float, typer.Option("--time-limit", help="Seconds for the solution concepts.", min=0.001)
+    ] = experiment.CONCEPT_TIME,
 ) -> None:
-    """Play the tournament and solve the empirical game: equilibria, regret, price of anarchy."""
+    """Play the tournament and solve the empirical game: every concept of `marl solve`, and how sure each is."""
     from marl.checkpoints import over_checkpoints as compared
     from marl.communication_game import analyze_communication
 
@@ -247,7 +250,9 @@ def analyze(
                 analysis = analyze_communication(run, checkpoint=checkpoint, on_progress=bars)
             else:
                 more = budget if refine else None
-                analysis = experiment.analyze(run, checkpoint=checkpoint, refine=more, on_progress=bars)
+                analysis = experiment.analyze(
+                    run, checkpoint=checkpoint, refine=more, time_limit=time_limit, on_progress=bars
+                )
         print_analysis(console, analysis)
         print_usage(console, directory)
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from marl.types import Episode
 
 TWIN = "silent_twin"
+CONCEPT_TIME = 60.0
+"""Seconds that the solution concepts of an empirical game may take, unless told otherwise."""
+
 Checkpoint = Literal["last", "best"]
 Progress = Callable[[str, Mapping[str, Any]], None]
 
@@ -193,13 +196,19 @@ def evaluate(
 
 
 def analyze(
-    out: str | Path, *, checkpoint: Checkpoint = "last", refine: int | None = None, on_progress: Progress = _quiet
+    out: str | Path,
+    *,
+    checkpoint: Checkpoint = "last",
+    refine: int | None = None,
+    time_limit: float = CONCEPT_TIME,
+    on_progress: Progress = _quiet,
 ) -> dict[str, Any]:
     """Play the tournament of trained, untrained and scripted policies; write the empirical game to analysis.json.
 
     `checkpoint` as in `policies_of`. The payoffs of all episodes stand in tournament.json. With `refine` they are kept,
     and up to so many more episodes are played where the last analysis says that they are needed to decide what is
-    open. Raises StoreError where there is no analysis of this checkpoint to refine, and EnvError where a profile has
+    open. Solving the game may take `time_limit` seconds; what they do not suffice for the analysis names. Raises
+    StoreError where there is no analysis of this checkpoint to refine, and EnvError where a profile has
     fewer than two completed episodes.
     """
     from marl.evaluation import check_completed, choose_profiles, play_profiles
@@ -237,6 +246,7 @@ def analyze(
         tuple(0 for _ in names),
         confidence=scenario.evaluation.confidence,
         rng=stream(scenario.seed, "bootstrap", "analysis"),
+        concept_time=time_limit,
     )
     analysis["checkpoint"] = checkpoint
     run.write_json("analysis.json", analysis)

@@ -168,7 +168,7 @@ def _pareto(told: Told) -> Iterator[Sentence]:
 
 def _prices(told: Told) -> Iterator[Sentence]:
     stated = [told.numbers("prices", f"price_of_{which}") for which in ("anarchy", "stability")]
-    if all(stated):
+    if all(own and own[0]["estimate"] is not None for own in stated):
         say = Numbers()
         (anarchy,), (stability,) = stated
         end = "" if told.record["solution"]["prices_are"] == "exact" else ", both bounds, as equilibria may be missing"
@@ -184,6 +184,8 @@ def _selection(told: Told) -> Iterator[Sentence]:
         text = f"{_support(told, one['support'])} is payoff dominant{told.sure(say, one)}"
         yield say.sentence(f"{text}: no other equilibrium pays any player more.")
     for one in told.claims("nothing_payoff_dominant"):
+        if len(told.record["solution"]["mixed"] or ()) < 2:
+            break  # with one equilibrium there is nothing to choose among
         say = Numbers()
         text = "No equilibrium is payoff dominant (pays every player as much as any other)"
         yield say.sentence(f"{text}{told.sure(say, one)}.")
@@ -238,7 +240,7 @@ def _alpha_rank(told: Told) -> Iterator[Sentence]:
         yield say.sentence(
             "Alpha-rank (populations, one a player, in which rare mutants take over by what they earn; selection "
             f"intensity {say('alpha', found['alpha'])}, {say('population', found['population'])} members each) puts "
-            f"{told.profile(top['profile'])} first{told.sure(say, top)}{told.rivals(say, 'alpha_rank_top')}{share}."
+            f"{told.profile(top['profile'])} first{told.sure(say, top)}{share}{told.rivals(say, 'alpha_rank_top')}."
         )
 
 
@@ -272,7 +274,7 @@ def _commitment(told: Told) -> Iterator[Sentence]:
     if parts:
         yield say.sentence(
             "A player that can commit first to a mixture that the other sees (Stackelberg; ties go its way) gets: "
-            f"{listed(parts)}."
+            f"{'; '.join(parts)}."
         )
 
 

@@ -24,12 +24,12 @@ def sentences(analysis: Mapping[str, Any]) -> list[Sentence]:
     writers = (
         _game,
         _learned,
-        _intervals,
         _regret,
         _verdict,
         _equilibria,
         _noise,
         _support,
+        _intervals,
         _welfare,
         _prices,
         _graph,

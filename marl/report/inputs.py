@@ -29,6 +29,7 @@ class RunInputs:
     twin_metrics: list[dict[str, Any]]
     evaluation: dict[str, Any] | None
     analysis: dict[str, Any] | None
+    communication: dict[str, Any] | None
     usage: dict[str, Any] | None
     episodes: dict[str, list[Episode]]
 
@@ -45,6 +46,7 @@ def read_inputs(path: str | Path) -> RunInputs:
         twin_metrics=RunDirectory(twin).metrics() if (twin / "scenario.yaml").is_file() else [],
         evaluation=_optional(run, "evaluation.json"),
         analysis=_optional(run, "analysis.json"),
+        communication=_optional(run, "communication.json"),
         usage=_optional(run, "usage.json"),
         episodes={
             file.stem: list(itertools.islice(read_episodes(file), MOST_EPISODES))

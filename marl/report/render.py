@@ -13,17 +13,21 @@ from markupsafe import Markup
 from marl.errors import StoreError
 from marl.report import formats
 from marl.report.arms import arm_labels, arm_views, behavior_table, differences_of, references_of, tiles_of
+from marl.report.concepts import concept_view, plan_view
 from marl.report.curves import curves_of, learning_curves, shape
 from marl.report.game import game_view
 from marl.report.graph import response_graph
 from marl.report.inputs import RunInputs, read_inputs
 from marl.report.messages import sender_views
 from marl.report.run_card import card_rows, version_rows
+from marl.report.talk import talk_view
 from marl.report.terms import TERMS
 from marl.report.transcripts import transcripts_of
 from marl.store import write_atomically
 
 NAME = "report.html"
+COMMANDS = {"analysis.json": "analyze", "communication.json": "analyze --communication"}
+"""What makes a file again, where it is not `marl evaluate`."""
 
 
 def render_report(run: str | Path) -> Path:
@@ -48,6 +52,7 @@ def render_page(inputs: RunInputs) -> str:
         "css": Markup(_packaged("style.css")),
         **_evaluated(inputs),
         **_analyzed(inputs),
+        **_talked(inputs),
         "repeated": any(episode.length > 1 for held in inputs.episodes.values() for episode in held),
         "transcripts": _section("episodes", inputs, lambda: transcripts_of(inputs.episodes)),
         "card": card_rows(inputs),
@@ -57,8 +62,9 @@ def render_page(inputs: RunInputs) -> str:
         return environment.get_template("report.html.j2").render(context)
     except jinja2.UndefinedError as error:
         raise StoreError(
-            f"{str(inputs.path)!r}: evaluation.json or analysis.json lacks what the report shows ({error}); make them "
-            f"again with `marl evaluate {inputs.path}` and `marl analyze {inputs.path}`"
+            f"{str(inputs.path)!r}: evaluation.json, analysis.json or communication.json lacks what the report shows "
+            f"({error}); make them again with `marl evaluate {inputs.path}`, `marl analyze {inputs.path}` and `marl "
+            f"analyze {inputs.path} --communication`"
         ) from error
 
 
@@ -92,9 +98,19 @@ def _analyzed(inputs: RunInputs) -> dict[str, Any]:
             "analysis": analysis,
             "game": game_view(analysis) if analysis else None,
             "graph": response_graph(analysis) if analysis else None,
+            "concepts": concept_view(analysis) if analysis else None,
+            "plan": plan_view(analysis) if analysis else None,
         }
 
     return _section("analysis.json", inputs, build)
+
+
+def _talked(inputs: RunInputs) -> dict[str, Any]:
+    def build() -> dict[str, Any]:
+        found = inputs.communication
+        return {"communication": found, "talk": talk_view(found) if found else None}
+
+    return _section("communication.json", inputs, build)
 
 
 def _section(name: str, inputs: RunInputs, build: Callable[[], Any]) -> Any:
@@ -102,10 +118,11 @@ def _section(name: str, inputs: RunInputs, build: Callable[[], Any]) -> Any:
     try:
         return build()
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
-        command = {"evaluation.json": "evaluate", "analysis.json": "analyze"}.get(name, "evaluate")
+        command, _, option = COMMANDS.get(name, "evaluate").partition(" ")
+        command = f"marl {command} {inputs.path} {option}".rstrip()
         raise StoreError(
             f"{str(inputs.path / name)!r} does not have the shape that the report expects "
-            f"({type(error).__name__}: {error}); make it again with `marl {command} {inputs.path}`"
+            f"({type(error).__name__}: {error}); make it again with `{command}`"
         ) from error
 
 

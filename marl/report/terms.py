@@ -67,6 +67,47 @@ TERMS: dict[str, tuple[str, str]] = {
         "The social optimum's sum divided by the worst equilibrium's; the price of stability divides by the best "
         "one's. At 1 nothing is lost.",
     ),
+    "drawn": (
+        "Drawn games",
+        "Games whose payoffs are drawn around the measured ones, as far off as the episodes leave possible.",
+    ),
+    "dominated": (
+        "Strictly dominated",
+        "A strategy against which a mixture of the player's others always pays more. Rationalizable: what is left when "
+        "such strategies are dropped again and again.",
+    ),
+    "pareto": ("Pareto efficient", "No other profile pays someone more and nobody less."),
+    "dominant": (
+        "Dominant equilibria",
+        "Payoff dominant: no other equilibrium pays any player more. Risk dominant, of two: the safer one, where what "
+        "players lose by leaving alone has the larger product.",
+    ),
+    "stable": (
+        "Evolutionarily stable",
+        "A population that plays it keeps out every small group that plays something else.",
+    ),
+    "alpha_rank": (
+        "Alpha-rank",
+        "Where populations, one a player, spend the long run when rare mutants take over by what they earn.",
+    ),
+    "correlated": (
+        "Correlated equilibrium",
+        "A mediator recommends strategies, and nobody gains by ignoring it; coarse: by deciding so beforehand.",
+    ),
+    "commitment": (
+        "Commitment",
+        "One player commits first to a mixture that the other sees (Stackelberg); ties go the leader's way.",
+    ),
+    "bargaining": (
+        "Nash bargaining",
+        "The payoffs with the largest product of gains over what each player can secure alone.",
+    ),
+    "arm": ("Arm", "The same game with one thing changed about the messages. Welfare is the sum of all payoffs."),
+    "meta": (
+        "Changing how one talks",
+        "What one agent would gain if its messages went to nobody (mute) or told something else (lying) while all else "
+        "stays as it is.",
+    ),
     "critic": (
         "Centralized critic",
         "A value network that sees the whole state. It exists in training only; playing needs the actors alone.",

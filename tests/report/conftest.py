@@ -49,7 +49,7 @@ def tournament(scenario: Scenario, strategies: Mapping[str, ScriptedPolicy], epi
     table = {agent: dict(strategies) for agent in scenario.seats}
     samples = play_tournament(play_profile, table, episodes=episodes)
     game = EmpiricalGame.from_samples({agent: list(names) for agent, names in table.items()}, samples)
-    return summarize(game, tuple(0 for _ in table), rng=np.random.default_rng(0))
+    return summarize(game, tuple(0 for _ in table), rng=np.random.default_rng(0), concept_time=120.0)
 
 
 def evaluated(scenario: Scenario, **skills: float) -> tuple[dict[str, Any], dict[str, list[Episode]]]:
