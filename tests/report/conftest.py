@@ -5,6 +5,7 @@ Only the learning curve is made up. Everything is played and computed once and c
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -15,10 +16,11 @@ import numpy as np
 import pytest
 
 from marl.communication import audit
+from marl.communication_game import communication_games
 from marl.evaluation import evaluate_arms, play_tournament
 from marl.games import EmpiricalGame, summarize
 from marl.policies import ScriptedPolicy
-from marl.policies.scripted import constant, random, tell_and_follow
+from marl.policies.scripted import constant, follow, random, tell, tell_and_follow
 from marl.rollout import play
 from marl.scenario import load_scenario
 from marl.settings import Scenario
@@ -137,6 +139,17 @@ def evaluation(full_run: RunDirectory) -> dict[str, Any]:
 def analysis(full_run: RunDirectory) -> dict[str, Any]:
     """The complete run's analysis.json."""
     return full_run.read_json("analysis.json")
+
+
+@pytest.fixture(scope="session")
+def communication() -> dict[str, Any]:
+    """What communication.json holds for a sender that tells the color and a receiver that believes it."""
+    scenario = load_scenario("lewis", ["analysis.episodes=16", "channel.vocabulary=[red, green, blue, white]"])
+    seats = {"sender_0": {"trained": tell}, "receiver_0": {"trained": follow, "red": partial(constant, option="red")}}
+    policies = {
+        agent: {name: ScriptedPolicy(name, one) for name, one in table.items()} for agent, table in seats.items()
+    }
+    return json.loads(json.dumps(communication_games(scenario, policies)))
 
 
 @pytest.fixture

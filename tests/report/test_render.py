@@ -7,6 +7,7 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -123,6 +124,35 @@ def test_sections_come_in_order_and_the_contents_lead_to_them(page: Page) -> Non
     assert ids == ["learning", "payoffs", "messages", "behavior", "game", "transcripts", "card"]
     targets = {attributes["href"].removeprefix("#") for attributes in page.all("a")}
     assert targets == set(ids)
+
+
+def test_talk_has_a_section_where_it_was_studied(full_run: RunDirectory, communication: dict[str, Any]) -> None:
+    full_run.write_json("communication.json", communication)
+    page = Page(render_report(full_run.path))
+    ids = [attributes["id"] for attributes in page.all("section") if "id" in attributes]
+    assert ids == ["learning", "payoffs", "messages", "behavior", "game", "talk", "transcripts", "card"]
+    assert {attributes["href"].removeprefix("#") for attributes in page.all("a")} == set(ids)
+    for sentence in communication["summary"]:
+        assert " ".join(sentence["text"].split()) in page.text
+    communication = {**communication, "meta_games": 3}
+    full_run.write_json("communication.json", communication)
+    with pytest.raises(StoreError, match=rf"with `marl analyze {full_run.path} --communication`"):
+        render_report(full_run.path)
+
+
+def test_concepts_and_what_to_play_next_stand_in_the_game(full_run: RunDirectory) -> None:
+    analysis = full_run.read_json("analysis.json")
+    planned = [{"profile": [1, 2], "played": 24, "more": 4321}]
+    analysis["refinement"].update(undecided=2, profiles=planned)
+    full_run.write_json("analysis.json", analysis)
+    page = Page(render_report(full_run.path))
+    assert "4,321" in page.text
+    assert {"Solution concepts", "What to play next"} <= set(page.within["h3"])
+    assert f"marl analyze {full_run.path} --refine" in page.text
+    for one in analysis["concepts"]["claims"]:
+        if one["claim"] == "pareto_efficient":
+            names = [own[s] for own, s in zip(analysis["game"]["strategies"], one["profile"], strict=True)]
+            assert f"({', '.join(names)}) is Pareto efficient" in page.text
 
 
 def test_ids_are_unique_and_references_hold(page: Page) -> None:
