@@ -228,7 +228,9 @@ def _correlated(solving: Solving, coarse: bool) -> dict[str, Any]:
         if int(np.prod(solving.game.shape)) <= MAX_ENTROPY_PROFILES:
             objectives.append("max_entropy")
     found = {
-        objective: correlated_equilibrium(solving.game, objective, coarse=coarse, time_limit=solving.share)
+        objective: correlated_equilibrium(
+            solving.game, objective, coarse=coarse, prove=not solving.brief, time_limit=solving.share
+        )
         for objective in objectives
     }
     name = "coarse_correlated" if coarse else "correlated"
@@ -256,7 +258,7 @@ def _commitment(solving: Solving) -> dict[str, Any]:
     # With scipy.optimize half a second to import, as bargaining: not for everybody who imports marl.games.
     from marl.games.stackelberg import stackelberg
 
-    found = [stackelberg(solving.game, leader) for leader in (0, 1)]
+    found = [stackelberg(solving.game, leader, time_limit=solving.share) for leader in (0, 1)]
     return {
         "stackelberg": [
             {

@@ -46,10 +46,12 @@ def correlated_equilibrium(
     objective: Objective = "max_welfare",
     *,
     coarse: bool = False,
+    prove: bool = True,
     time_limit: float = TIME_LIMIT,
 ) -> CorrelatedEquilibrium:
     """The correlated (or coarse correlated) equilibrium with the most or least welfare, the largest least payoff
-    ("fairest"), or the largest entropy. Raises SolverError when `time_limit` seconds are over.
+    ("fairest"), or the largest entropy; of few profiles exact where `prove` asks for it. Raises SolverError when
+    `time_limit` seconds are over.
     """
     floats = game.payoffs.astype(np.float64)
     size = max(float(np.ptp(tensor)) for tensor in floats) or 1.0
@@ -60,7 +62,7 @@ def correlated_equilibrium(
     flat = floats.reshape(len(floats), -1)
     found = _optimum(*_program(objective, flat, gains), time_limit)
     count = flat.shape[1]
-    if count <= CERTIFIED_PROFILES:
+    if prove and count <= CERTIFIED_PROFILES:
         proved = _proved(game.rational(), objective, coarse, found.primal, found.dual)
         if proved is not None:
             return _answer(game.rational(), proved, coarse, "linear program")

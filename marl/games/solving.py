@@ -26,7 +26,7 @@ class Solving:
     """A game, in normal form or as a tree; what several concepts need of it is computed once.
 
     `brief` leaves out what only a reader of one game asks for: weak dominance, and all correlated equilibria but those
-    with the most and the least welfare.
+    with the most and the least welfare, and those without proof.
     """
 
     def __init__(

@@ -13,6 +13,8 @@ import numpy as np
 from scipy.optimize import linprog
 
 from marl.errors import SolverError
+from marl.games.limits import TIME_LIMIT, Deadline
+from marl.games.linear_program import maximize
 from marl.games.multilinear import float_payoffs
 from marl.games.normal_form import NormalFormGame
 
@@ -35,18 +37,25 @@ class Commitment:
     ties: Ties
 
 
-def stackelberg(game: NormalFormGame, leader: int = 0, ties: Ties = "strong") -> Commitment:
+def stackelberg(
+    game: NormalFormGame, leader: int = 0, ties: Ties = "strong", *, time_limit: float = TIME_LIMIT
+) -> Commitment:
     """The best mixed commitment of player `leader` in a two-player game.
 
     `ties`: among equally good replies the follower takes the leader's favorite ("strong") or least favorite ("weak").
-    Raises SolverError unless the game has two players and leader is 0 or 1.
+    Of exact games with few strategies the strong answer is computed exactly. Raises SolverError unless the game has two
+    players and leader is 0 or 1, and where a strong answer takes longer than `time_limit` seconds.
     """
     if len(game.shape) != 2 or leader not in (0, 1):
         raise SolverError(f"commitment needs two players and leader 0 or 1; given {len(game.shape)} and {leader}")
-    payoffs = float_payoffs(game)
-    own, theirs = (payoffs[0], payoffs[1]) if leader == 0 else (payoffs[1].T, payoffs[0].T)
+    deadline = Deadline(time_limit)
+    exact, payoffs = game.payoffs, float_payoffs(game)
+    sides = (0, 1) if leader == 0 else (1, 0)
+    given, answered = (exact[side] if leader == 0 else exact[side].T for side in sides)
+    own, theirs = (payoffs[side] if leader == 0 else payoffs[side].T for side in sides)
     found = [
-        _strong(own, theirs, reply) if ties == "strong" else _weak(own, theirs, reply) for reply in range(own.shape[1])
+        _strong(given, answered, reply, deadline) if ties == "strong" else _weak(own, theirs, reply)
+        for reply in range(own.shape[1])
     ]
     value, strategy, reply = max(
         ((*one, reply) for reply, one in enumerate(found) if one is not None), key=lambda held: held[0]
@@ -60,10 +69,16 @@ def stackelberg(game: NormalFormGame, leader: int = 0, ties: Ties = "strong") ->
 Found = tuple[float, np.ndarray] | None
 
 
-def _strong(own: np.ndarray, theirs: np.ndarray, reply: int) -> Found:
+def _strong(own: np.ndarray, theirs: np.ndarray, reply: int, deadline: Deadline) -> Found:
     """max x.own[:, reply] over distributions x to which `reply` is a best reply; None where it never is."""
-    solved = linprog(-own[:, reply], (theirs - theirs[:, [reply]]).T, np.zeros(own.shape[1]), *_simplex(len(own)))
-    return _read(solved, len(own))
+    # Payoffs of 1 at least make the optimum a distribution where there is one, and 0 where there is none.
+    shift = own.min() - 1
+    rows = np.vstack([(theirs - theirs[:, [reply]]).T, np.full(len(own), shift * 0 + 1)])
+    bound = np.append(np.full(own.shape[1], shift * 0), shift * 0 + 1)
+    solved = maximize(own[:, reply] - shift, rows, bound, time_limit=deadline.left)
+    if solved.value < 0.5:
+        return None
+    return float(solved.value + shift), solved.primal.astype(np.float64)
 
 
 def _weak(own: np.ndarray, theirs: np.ndarray, reply: int) -> Found:

@@ -44,7 +44,10 @@ def test_numbers_are_named_by_whose_they_are() -> None:
         "worst_equilibrium_welfare": 14,
         "best_equilibrium_welfare": 18,
     }
-    assert told("chicken", "correlated")[1] == [({"number": "min_welfare"}, 7.2), ({"number": "max_welfare"}, 10.5)]
+    assert told("chicken", "correlated", brief=False)[1] == [
+        ({"number": "min_welfare"}, 7.2),
+        ({"number": "max_welfare"}, 10.5),
+    ]
 
 
 def test_stability_is_claimed_by_support() -> None:
@@ -54,7 +57,10 @@ def test_stability_is_claimed_by_support() -> None:
 
 def test_brief_and_full_answers_claim_the_same() -> None:
     for concept in {*CLAIMS, *NUMBERS} - {"bargaining"}:
-        assert told("hawk_dove", concept) == told("hawk_dove", concept, brief=False), concept
+        (claims, numbers), (others, proved) = (told("hawk_dove", concept, brief=brief) for brief in (True, False))
+        assert claims == others, concept
+        assert [name for name, _ in numbers] == [name for name, _ in proved], concept
+        assert [value for _, value in numbers] == pytest.approx([value for _, value in proved]), concept
 
 
 def test_concepts_without_claims_have_none() -> None:
