@@ -31,6 +31,10 @@ class SolverError(ParleyError):
     """A game or a solver's arguments are outside what the solver can answer."""
 
 
+class OutOfTimeError(SolverError):
+    """A solver reached its time limit: another answer than that there is none."""
+
+
 class StoreError(ParleyError):
     """A run directory is missing, incomplete or unreadable."""
 

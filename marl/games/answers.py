@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from marl.errors import SolverError
+from marl.errors import OutOfTimeError, SolverError
 from marl.games.concepts import CONCEPTS
 from marl.games.extensive.game import ExtensiveGame
 from marl.games.limits import Child, Deadline
@@ -23,15 +23,21 @@ GRACE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A concept and the games of which it is asked, for which `share` of the time that is left may be spent.
+    """A concept and the games of which it is asked, for which `share` of the time that is left may be spent, without
+    the `kept` seconds that are for later questions.
 
-    `brief` as in `marl.games.solving.Solving`.
+    One game or `many`, whose answers are `brief` (`marl.games.solving.Solving`) and end where time is over.
     """
 
     concept: str
     games: Sequence[NormalFormGame | ExtensiveGame]
     share: float = 0.5
-    brief: bool = False
+    many: bool = False
+    kept: float = 0.0
+
+    def within(self, deadline: Deadline) -> Deadline:
+        """The deadline but for what is kept."""
+        return Deadline(max(1e-3, deadline.left - self.kept))
 
 
 Answer = dict[str, Any] | str
@@ -39,11 +45,11 @@ Answer = dict[str, Any] | str
 
 
 def answers(questions: Sequence[Question], deadline: Deadline, megabytes: int) -> list[list[Answer]]:
-    """For each question the answers in the order of its games, fewer than games where time was over but one at least.
+    """For each question the answers in the order of its games: of many games those for which there was time, perhaps
+    none; of one always one, if only the reason why there is none.
 
-    What one game's concepts have in common is computed once: give the same object. Where an answer does not come, its
-    process is killed, the reason stands in its place if it is the question's first one, and the next question is put to
-    a new process.
+    What one game's concepts have in common is computed once: give the same object. Where an answer does not come, the
+    process is killed, and the next question is put to a new one.
     """
     found: list[list[Answer]] = [[] for _ in questions]
     place = 0
@@ -52,18 +58,20 @@ def answers(questions: Sequence[Question], deadline: Deadline, megabytes: int) -
         arguments = tuple(questions[place:]), tuple(failed), deadline.left
         with Child(_work, *arguments, megabytes=megabytes) as child:
             while place < len(questions):
-                own, share = found[place], questions[place].share
+                own, question = found[place], questions[place]
+                left = question.within(deadline).left
                 try:
-                    answer = child.receive(min(deadline.left * share + GRACE, deadline.left + 1))
+                    answer = child.receive(min(left * question.share + GRACE, left + 1))
                 except SolverError as error:
-                    own.extend([] if own else [str(error)])
+                    own.extend([] if own or question.many else [str(error)])
                     place += 1
                     break
                 if answer is None:
                     place += 1
                 else:
                     own.append(answer)
-    return [own or [f"not computed: the {deadline.seconds:g} s were over"] for own in found]
+    late = f"not computed: the {deadline.seconds:g} s were over"
+    return [own or ([] if question.many else [late]) for question, own in zip(questions, found, strict=True)]
 
 
 def _work(
@@ -73,13 +81,19 @@ def _work(
     deadline = Deadline(seconds)
     solvings: dict[tuple[int, bool], Solving] = {}
     for question in questions:
-        share = Deadline(deadline.left * question.share)
+        whole = question.within(deadline)
+        share = Deadline(whole.left * question.share)
         for game in question.games:
-            key = id(game), question.brief
+            key = id(game), question.many
             if key not in solvings:
-                solvings[key] = Solving(game, deadline, failed, brief=question.brief)
+                solvings[key] = Solving(game, deadline, failed, brief=question.many)
+            solvings[key].deadline = share if question.many else whole
             try:
                 send(CONCEPTS[question.concept].compute(solvings[key]))
+            except OutOfTimeError as error:
+                if question.many:
+                    break
+                send(str(error))
             except SolverError as error:
                 send(str(error))
             if share.passed:

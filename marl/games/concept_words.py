@@ -293,11 +293,11 @@ def _notes(told: Told) -> Iterator[Sentence]:
     record = told.record
     for concept, reason in (record["solution"] or {"notes": {}})["notes"].items():
         yield Numbers().sentence(f"No answer for {quoted(concept)}: {quoted(reason)}.")
-    few = {concept: count for concept, count in record["draws"].items() if 0 < count < record["wanted"]}
+    few = {concept: count for concept, count in record["draws"].items() if count < record["wanted"]}
     if few:
         say = Numbers()
         parts = [f"{quoted(concept)} ({say(f'{concept} draws', count)})" for concept, count in few.items()]
-        yield say.sentence(f"The time allowed did not suffice for all drawn games but for fewer of {listed(parts)}.")
+        yield say.sentence(f"The time allowed did not suffice for all drawn games, but for so many of {listed(parts)}.")
 
 
 def _strategy(told: Told, player: int, strategy: int) -> str:

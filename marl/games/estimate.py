@@ -31,6 +31,9 @@ ASKED = {*CLAIMS, *NUMBERS}
 SOLVED = 100
 """Drawn games of which every concept is asked."""
 
+FEWEST = 0.2
+"""Where a concept was asked of a smaller share of the drawn games, nothing is said of how sure it is."""
+
 LEAST_PROBABILITY = 0.05
 """Claims that do not hold for the mean payoffs are listed from this probability on."""
 
@@ -72,26 +75,32 @@ def estimated_concepts(
     found = _asked(names, games, Deadline(time_limit), megabytes)
     solution = fields_of({name: first for name, (first, _) in found.items()})
     record |= {"solution": solution, "symmetry": symmetry, "wanted": len(drawn)}
-    record["draws"] = {name: len(others) for name, (_, others) in found.items() if name in ASKED}
-    record["claims"] = [one for name, own in found.items() for one in _claims(name, *own)]
-    record["numbers"] = [one for name, own in found.items() for one in _numbers(name, *own, confidence)]
+    record |= {"claims": [], "numbers": []}
+    record["draws"] = {name: len(others) for name, (_, others) in found.items() if others is not None}
+    for name, (first, others) in found.items():
+        enough = others if others and len(others) >= FEWEST * len(drawn) else []
+        record["claims"] += _claims(name, first, enough)
+        record["numbers"] += _numbers(name, first, enough, confidence)
     return record
 
 
 def _asked(
     names: Sequence[str], games: Mapping[bool, Sequence[NormalFormGame]], deadline: Deadline, megabytes: int
-) -> dict[str, tuple[Answer, list[Answer]]]:
-    """By concept, what the mean payoffs answer and what each drawn game does. `games` are the game of mean payoffs and
-    the drawn ones, as they are (False) and, where they fit a symmetric game, with the seats averaged (True).
+) -> dict[str, tuple[Answer, list[Answer] | None]]:
+    """By concept, what the mean payoffs answer and what drawn games do, None where these were not asked.
+
+    `games` are the game of mean payoffs and the drawn ones, as they are (False) and, where they fit a symmetric game,
+    with the seats averaged (True).
     """
     of = {name: games[name == "ess" and True in games] for name in names}
     again = [name for name in names if name in ASKED and (name != "ess" or True in games) and len(of[name]) > 1]
-    questions = [Question(name, of[name][:1]) for name in names]
+    kept = deadline.seconds / 2 if again else 0.0
+    questions = [Question(name, of[name][:1], kept=kept) for name in names]
     # Each drawn concept gets its fair part of what is left, and what it does not need is the next ones'.
-    questions += [Question(name, of[name][1:], 1 / (len(again) - k), brief=True) for k, name in enumerate(again)]
+    questions += [Question(name, of[name][1:], 1 / (len(again) - k), many=True) for k, name in enumerate(again)]
     found = answers(questions, deadline, megabytes)
     drawn = dict(zip(again, found[len(names) :], strict=True))
-    return {name: (own[0], drawn.get(name, [])) for name, own in zip(names, found, strict=False)}
+    return {name: (own[0], drawn.get(name)) for name, own in zip(names, found, strict=False)}
 
 
 def _claims(concept: str, first: Answer, others: Sequence[Answer]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from marl.errors import SolverError
+from marl.errors import OutOfTimeError, SolverError
 
 TIME_LIMIT = 60.0
 """Seconds that a solver may take unless told otherwise."""
@@ -40,9 +40,9 @@ class Deadline:
         return time.monotonic() >= self._end
 
     def check(self, task: str) -> None:
-        """SolverError where the time is over; `task` says what was going on."""
+        """OutOfTimeError where the time is over; `task` says what was going on."""
         if self.passed:
-            raise SolverError(f"{task} took longer than {self.seconds:g} s; raise the time limit or drop strategies")
+            raise OutOfTimeError(f"{task} took longer than {self.seconds:g} s; raise the time limit or drop strategies")
 
 
 class Child:

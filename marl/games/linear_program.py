@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from marl.errors import SolverError
+from marl.errors import OutOfTimeError, SolverError
 from marl.games.limits import TIME_LIMIT, Deadline
 from marl.games.normal_form import Number
 
@@ -68,7 +68,8 @@ def maximize_floating(
     options = {"time_limit": time_limit}
     found = linprog(-objective, matrix, bound, rows, values, bounds=bounds, method="highs", options=options)
     if found.status != 0:
-        raise SolverError(f"the linear program has no answer: {found.message}; raise the time limit or drop strategies")
+        kind = OutOfTimeError if found.status == 1 else SolverError
+        raise kind(f"the linear program has no answer: {found.message}; raise the time limit or drop strategies")
     return Optimum(-float(found.fun), found.x, -found.ineqlin.marginals, False)
 
 

@@ -37,12 +37,12 @@ class Solving:
         *,
         brief: bool = False,
     ) -> None:
-        self._given, self._deadline, self._failed, self.brief = given, deadline, failed, brief
+        self._given, self.deadline, self._failed, self.brief = given, deadline, failed, brief
 
     @property
     def share(self) -> float:
         """Seconds for the next step: half of what is left."""
-        return self._deadline.left / 2
+        return self.deadline.left / 2
 
     @cached_property
     def tree(self) -> ExtensiveGame | None:

@@ -105,7 +105,7 @@ def concept_view(analysis: Mapping[str, Any]) -> ConceptView | None:
     notes = [_left_out(record, strategies)] if record["left_out"] else []
     solution = record["solution"] or {"notes": {}}
     notes += [f"{TITLES.get(name, name)} has no answer: {reason}." for name, reason in solution["notes"].items()]
-    few = {name: count for name, count in record["draws"].items() if 0 < count < record["wanted"]}
+    few = {name: count for name, count in record["draws"].items() if count < record["wanted"]}
     notes += [f"{TITLES.get(name, name)} rests on {count} drawn games." for name, count in few.items()]
     return ConceptView(rows, more, notes, record["wanted"], record["confidence"])
 

@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 from child_tasks import stubborn
@@ -7,11 +9,13 @@ from marl.games.answers import Question, answers
 from marl.games.limits import MEGABYTES, Deadline
 from marl.games.normal_form import NormalFormGame
 
-CHICKEN, HUNT = (NormalFormGame(TWO_PLAYERS[name][:2]) for name in ("chicken", "stag_hunt"))
+CHICKEN, HUNT, PENNIES = (
+    NormalFormGame(TWO_PLAYERS[name][:2]) for name in ("chicken", "stag_hunt", "matching_pennies")
+)
 
 
 def test_answers_come_in_the_order_of_questions_and_games() -> None:
-    asked = [Question("pure", [CHICKEN, HUNT]), Question("ess", [HUNT]), Question("commitment", [CHICKEN], brief=True)]
+    asked = [Question("pure", [CHICKEN, HUNT]), Question("ess", [HUNT]), Question("commitment", [CHICKEN], many=True)]
     pure, ess, commitment = answers(asked, Deadline(60), MEGABYTES)
     assert pure == [{"pure": [[0, 1], [1, 0]]}, {"pure": [[0, 0], [1, 1]]}]
     assert ess == [{"ess": [["1", "0"], ["0", "1"]]}]
@@ -19,7 +23,7 @@ def test_answers_come_in_the_order_of_questions_and_games() -> None:
 
 
 def test_brief_answers_leave_out_what_only_a_reader_of_one_game_wants() -> None:
-    asked = [Question("correlated", [CHICKEN], brief=True), Question("dominance", [CHICKEN], brief=True)]
+    asked = [Question("correlated", [CHICKEN], many=True), Question("dominance", [CHICKEN], many=True)]
     (correlated,), (dominance,) = answers(asked, Deadline(60), MEGABYTES)
     assert correlated["correlated"]["max_welfare"] == pytest.approx(10.5)  # type: ignore[index]
     assert "fairest_equilibrium" not in correlated["correlated"]  # type: ignore[index]
@@ -48,6 +52,28 @@ def test_what_came_before_a_kill_is_kept(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "stopped after" in third[0]
 
 
+def test_what_is_kept_is_left_to_later_questions() -> None:
+    hard = NormalFormGame(np.random.default_rng(0).normal(size=(4, 5, 5, 5, 5)))
+    asked = [Question("mixed", [hard], 1.0, kept=9.0), Question("regret", [HUNT], many=True)]
+    start = time.monotonic()
+    first, later = answers(asked, Deadline(12), MEGABYTES)
+    assert time.monotonic() - start < 10, "3 s and the start of a process"
+    assert first[0]["complete"] == "unknown"  # type: ignore[index]
+    assert later == [{"uniform_regret": [1.5, 1.5], "nash_conv": 3}]
+
+
 def test_no_time_at_all_is_said() -> None:
-    deadline = Deadline(1e-9)
-    assert answers([Question("pure", [HUNT])], deadline, MEGABYTES) == [["not computed: the 1e-09 s were over"]]
+    asked = [Question("pure", [HUNT]), Question("pure", [HUNT], many=True)]
+    assert answers(asked, Deadline(1e-9), MEGABYTES) == [["not computed: the 1e-09 s were over"], []]
+
+
+def test_out_of_time_is_no_answer_of_one_among_many_games() -> None:
+    """Where there is no time for a game, nothing is said of it, which is not the same as that it has no answer."""
+    large = NormalFormGame(np.random.default_rng(0).normal(size=(2, 60, 60)))
+    none, many = answers(
+        [Question("bargaining", [PENNIES]), Question("dominance", [large] * 3, 0.01, many=True)],
+        Deadline(20),
+        MEGABYTES,
+    )
+    assert none[0].startswith("no joint play gives every player more")  # type: ignore[union-attr]
+    assert many == []

@@ -47,7 +47,7 @@ def test_shares_intervals_and_what_time_did_not_allow_are_told() -> None:
     assert prices.count("2 (1.50 to 3, undefined in 10%)") == 2
     assert prices.endswith("both bounds, as equilibria may be missing.")
     assert note == "No answer for “security”: “stopped after 3 s”."
-    assert few.endswith("but for fewer of “correlated” (12).")
+    assert few.endswith("but for so many of “correlated” (12).")
 
 
 @pytest.mark.parametrize(
