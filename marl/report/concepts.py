@@ -40,8 +40,11 @@ NUMBERS = {
     "nash_conv": "NashConv",
 }
 
-FOLDED = {"regret", "security", "worst_equilibrium_welfare", "best_equilibrium_welfare", "alpha_rank_mass"}
-"""Concepts and numbers that are shown only when the reader unfolds the rest."""
+FOLDED = {
+    *("regret", "security", "reply_to_leader", "worst_equilibrium_welfare", "best_equilibrium_welfare"),
+    "alpha_rank_mass",
+}
+"""Concepts, claims and numbers that are shown only when the reader unfolds the rest."""
 
 MOST_CLAIMS = 4
 """Of each concept so many claims are shown before the rest is unfolded."""
@@ -95,7 +98,7 @@ def concept_view(analysis: Mapping[str, Any]) -> ConceptView | None:
         holding = [one for one in claims if one["holds"]]
         for k, one in enumerate([*holding, *(one for one in claims if not one["holds"])]):
             says = _claim(one, players, strategies)
-            shown = k < MOST_CLAIMS and one["holds"] and concept not in FOLDED
+            shown = k < MOST_CLAIMS and one["holds"] and not {concept, one["claim"]} & FOLDED
             says = says if one["holds"] else f"in drawn games only: {says}"
             (rows if shown else more).append(ConceptRow(title, says, _share(one["probability"], record["wanted"])))
         for one in record["numbers"]:
@@ -159,6 +162,8 @@ def _number(one: Entry, players: Sequence[str], strategies: Strategies) -> str:
 def _interval(one: Entry) -> str:
     if one["low"] is None:
         return formats.ABSENT
+    if one["low"] == one["high"] == one["estimate"]:
+        return "sure"
     return formats.span(one["low"], one["high"]) + (
         f", undefined in {formats.percent(1 - one['defined'])}" if one["defined"] < 1 else ""
     )

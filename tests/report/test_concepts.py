@@ -17,7 +17,13 @@ def test_every_claim_and_number_has_its_line(analysis: dict[str, Any]) -> None:
     (anarchy,) = [one for one in record["numbers"] if one["number"] == "price_of_anarchy"]
     (line,) = [line for line in lines if line.says.startswith("price of anarchy: ")]
     assert line.says.endswith(number(anarchy["estimate"]))
-    assert line.sure.startswith(f"{number(anarchy['low'])} to {number(anarchy['high'])}")
+    sure = anarchy["low"] == anarchy["high"] == anarchy["estimate"]
+    assert line.sure.startswith("sure" if sure else f"{number(anarchy['low'])} to {number(anarchy['high'])}")
+    (leader, _) = [one for one in record["numbers"] if one["number"] == "leader_payoff"]
+    leader.update(low=1.0, high=2.5, defined=0.75)
+    again = concept_view(analysis)
+    assert again is not None
+    assert "1.00 to 2.50, undefined in 25%" in {line.sure for line in again.rows}
     (top,) = [one for one in record["claims"] if one["claim"] == "alpha_rank_top" and one["holds"]]
     (line,) = [line for line in view.rows if line.says.endswith("is ranked first")]
     assert line.sure == percent(top["probability"])
