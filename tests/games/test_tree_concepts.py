@@ -52,7 +52,7 @@ def test_every_concept_of_seltens_horse() -> None:
     record = solved_here(selten_horse())
     assert set(record) >= {field for concept in CONCEPTS.values() for field in concept.fields}
     assert {(0, 0, 1), (1, 0, 0)} == {tuple(profile) for profile in record["pure"]}
-    assert set(record["notes"]) == {"sequence_form", "subgame_perfect", "ess"}
+    assert set(record["notes"]) == {"sequence_form", "subgame_perfect", "ess", "commitment"}
 
 
 def test_a_large_tree_is_answered_without_its_normal_form() -> None:
