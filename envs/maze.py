@@ -142,7 +142,7 @@ class Maze(ParallelEnv[str, Observation, int]):
 
     def rules(self, agent: str) -> str:
         """The game in one sentence or two."""
-        how = "" if self.view == "local" else " On the map W is you, G the goal, # a wall."
+        how = " On the map W is you, G the goal, # a wall." if self.view == "full" else ""
         return f"You are {agent}. Walk to the goal. Paths may turn away from it.{how}"
 
     def describe(self, agent: str, observation: Observation) -> str:

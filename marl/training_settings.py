@@ -56,6 +56,8 @@ class QSettings(Settings):
 
     After each iteration's play the newest `buffer` transitions are kept, and `updates` steps are made, each on `batch`
     of them. Every `target_every` steps the target network moves by `tau` of the way towards the network: 1 copies it.
+    With `steps` above 1 a reward reaches further back at once, at the price that what was tried in between counts as if
+    it were meant (Hessel et al., "Rainbow", 2018, take 3).
     `epsilon` goes linearly from the first to the second number over the `anneal` first part of the run.
     """
 
@@ -68,6 +70,7 @@ class QSettings(Settings):
     overestimate: float = Field(
         default=1.0, gt=0, le=1, description="weight of what turned out worse than thought; below 1: optimistic"
     )
+    steps: int = Field(default=1, ge=1, description="rewards of so many moments are summed before a target's own value")
     double: bool = Field(default=True, description="the network chooses the option that the target network values")
     explore: Literal["epsilon", "ucb"] = "epsilon"
     epsilon: tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]] = (1.0, 0.05)

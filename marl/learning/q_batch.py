@@ -1,4 +1,4 @@
-"""Episodes to transitions of Q learning: of one agent from its turn to its next, of a team from moment to moment.
+"""Episodes to transitions of Q learning: of one agent from turn to turn of its own, of a team from moment to moment.
 
 A moment is all that is decided at the same time: a talk round, or a step of the env, in which who takes turns is alone.
 Turns are aligned by agent and turn id, never by position; who is not there has None in its place.
@@ -10,8 +10,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from marl.errors import LearningError
+from marl.learning import objectives
 from marl.learning.batch import trajectories
 from marl.learning.features import ROUNDS, Columns
 from marl.learning.q_actor import QActor
@@ -24,11 +26,14 @@ Seats = tuple[Turn | None, ...]
 
 @dataclass(frozen=True)
 class Transition:
-    """What the seats did `now`, the `reward` until the next moment, and who decides `then`; nobody where it is over."""
+    """What the seats did `now`, the discounted `reward` until, `steps` moments later, they decide `then`; nobody does
+    where it is over.
+    """
 
     now: Seats
     reward: float
     then: Seats
+    steps: int
 
     @property
     def terminal(self) -> bool:
@@ -36,36 +41,63 @@ class Transition:
         return all(turn is None for turn in self.then)
 
 
-def own_transitions(episodes: Sequence[Episode], learning: Collection[str]) -> dict[str, list[Transition]]:
-    """Policy -> transitions of one seat each, from each turn of its agents to the same agent's next one.
+def own_transitions(
+    episodes: Sequence[Episode], learning: Collection[str], *, steps: int = 1, gamma: float = 1.0
+) -> dict[str, list[Transition]]:
+    """Policy -> transitions of one seat each, from each turn of its agents to the same agent's `steps`-th after it.
 
-    The reward is what the agent received until then. Where an agent was cut off, its last turn is left out: what it
-    would have been asked next is not known, and so neither is its value. Raises LearningError as `trajectories` does.
+    The reward is what the agent received until then, by `gamma` less with each turn of its own. Where an agent was cut
+    off, what it would have been asked next is not known, and so neither is its value: its last turn begins no
+    transition, and those before it reach no further than to it. Raises LearningError as `trajectories` does.
     """
     found: dict[str, list[Transition]] = {}
     for path in trajectories(episodes, learning):
-        for turn, after in zip(path.turns, [*path.turns[1:], None], strict=True):
-            if after is not None or turn.next_state is None:
-                found.setdefault(turn.policy, []).append(Transition((turn,), turn.reward, (after,)))
+        seats: list[Seats] = [(turn,) for turn in path.turns]
+        rewards = [turn.reward for turn in path.turns]
+        for each in _ahead(seats, rewards, path.turns[-1].next_state is not None, steps, gamma):
+            assert each.now[0] is not None
+            found.setdefault(each.now[0].policy, []).append(each)
     return found
 
 
-def team_transitions(episodes: Sequence[Episode], team: Sequence[str], learning: Collection[str]) -> list[Transition]:
-    """Transitions of all agents of `team`, a seat each, from each moment in which one of them decides to the next.
+def team_transitions(
+    episodes: Sequence[Episode],
+    team: Sequence[str],
+    learning: Collection[str],
+    *,
+    steps: int = 1,
+    gamma: float = 1.0,
+) -> list[Transition]:
+    """Transitions of all agents of `team`, a seat each, from each moment in which one of them decides to the `steps`-th
+    after it.
 
-    The reward is the mean over the team of what its agents received until then, also those that did not decide. The
-    last moment of an episode that was cut is left out. Raises LearningError as `trajectories` does.
+    The reward is the mean over the team of what its agents received until then, also those that did not decide, by
+    `gamma` less with each moment. An episode that was cut is dealt with as in `own_transitions`.
     """
     trajectories(episodes, learning)  # for its checks
     found = []
     for episode in episodes:
-        if episode.outcome == "failed":
-            continue
-        moments, rewards = _moments(episode, team)
-        for now, reward, then in zip(moments, rewards, [*moments[1:], None], strict=True):
-            if then is not None or episode.outcome != "truncated":
-                found.append(Transition(now, reward, then or (None,) * len(team)))
+        if episode.outcome != "failed":
+            found += _ahead(*_moments(episode, team), episode.outcome == "truncated", steps, gamma)
     return found
+
+
+def _ahead(moments: Sequence[Seats], rewards: Sequence[float], cut: bool, steps: int, gamma: float) -> list[Transition]:
+    """Transitions over `steps` moments, or as many as there are; the moments after a `cut` are not known."""
+    known = len(moments) - cut
+    totals, counts = objectives.n_step_rewards(
+        torch.tensor([rewards[:known]], dtype=torch.float64),
+        torch.ones(1, known, dtype=torch.bool),
+        n=steps,
+        gamma=gamma,
+    )
+    ends: list[Seats] = [*moments, (None,) * len(moments[0])] if moments else []
+    return [
+        Transition(now, total, ends[place + count], count)
+        for place, (now, total, count) in enumerate(
+            zip(moments[:known], totals[0].tolist(), counts[0].tolist(), strict=True)
+        )
+    ]
 
 
 def _moments(episode: Episode, team: Sequence[str]) -> tuple[list[Seats], list[float]]:
@@ -87,13 +119,14 @@ def _moments(episode: Episode, team: Sequence[str]) -> tuple[list[Seats], list[f
 
 
 def transition_rows(transitions: Sequence[Transition], actors: Sequence[QActor], *, state: bool) -> Rows:
-    """Columns of T transitions for a replay buffer, `actors` one a seat: reward [T] float32, terminal [T] bool; with
-    `state` state and next_state [T, S + 2] float32; and for each seat k k/present [T], k/choice [T], k/next_present [T]
-    and what the actor keeps of its situations, under k/now/ and k/then/.
+    """Columns of T transitions for a replay buffer, `actors` one a seat: reward [T] float32, terminal [T] bool, steps
+    [T] int64; with `state` state and next_state [T, S + 2] float32; and for each seat k k/present [T], k/choice [T],
+    k/next_present [T] and what the actor keeps of its situations, under k/now/ and k/then/.
     """
     rows: Rows = {
         "reward": np.array([each.reward for each in transitions], np.float32),
         "terminal": np.array([each.terminal for each in transitions]),
+        "steps": np.array([each.steps for each in transitions], np.int64),
     }
     if state:
         width = next(_moment_state(each.now) for each in transitions).size

@@ -64,10 +64,12 @@ class QLearner(MultiAgentLearner):
     def columns(self, episodes: Sequence[Episode]) -> dict[str, Columns]:
         """Transitions by the buffer that they are for; exploration counts what was done."""
         learning, actors = learning_policies(self.config.scenario), self._q_actors()
+        steps, gamma = self.settings.steps, self.config.scenario.training.gamma
         if self.mixing == "alone":
-            found = own_transitions(episodes, learning)
+            found = own_transitions(episodes, learning, steps=steps, gamma=gamma)
         else:
-            found = dict.fromkeys(self.seats, team_transitions(episodes, self.team, learning))
+            together = team_transitions(episodes, self.team, learning, steps=steps, gamma=gamma)
+            found = dict.fromkeys(self.seats, together)
         if not any(found.values()):
             errors = sorted({episode.error for episode in episodes if episode.error})
             raise LearningError(
@@ -124,6 +126,7 @@ class QLearner(MultiAgentLearner):
             self._following(seats, rows, tensors),
             tensors["terminal"],
             gamma=config.scenario.training.gamma,
+            steps=tensors["steps"],
         )
         every, q = torch.ones_like(tensors["terminal"]), self.settings
         loss = objectives.q_loss(total, targets, every, delta=q.huber, overestimate=q.overestimate)

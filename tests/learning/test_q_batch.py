@@ -92,6 +92,27 @@ def test_what_follows_a_cut_is_not_known():
     assert [each.now[1].id for each in team_transitions([episode], TEAM, {"p"})] == [1, 2]
 
 
+def test_over_several_steps_rewards_shrink_and_what_follows_lies_further_on():
+    turns = [make_turn(k, "x", step=k, reward=2.0**k, paid={"x": 2.0**k}) for k in range(4)]
+    whole = make_episode(turns, agents=("x",))
+    expected = [((0,), 1.0 + 1.0 + 1.0, (3,)), ((1,), 6.0, (None,)), ((2,), 8.0, (None,)), ((3,), 8.0, (None,))]
+    for found in (
+        own_transitions([whole], {"p"}, steps=3, gamma=0.5)["p"],
+        team_transitions([whole], ("x",), {"p"}, steps=3, gamma=0.5),
+    ):
+        assert ids(found) == expected
+        assert [each.steps for each in found] == [3, 3, 2, 1]
+    turns[-1].next_state = turns[-1].next_features = np.zeros(3, np.float32)
+    cut = make_episode(turns, agents=("x",), outcome="truncated")
+    for found in (
+        own_transitions([cut], {"p"}, steps=3, gamma=0.5)["p"],
+        team_transitions([cut], ("x",), {"p"}, steps=3, gamma=0.5),
+    ):
+        assert ids(found) == [((0,), 3.0, (3,)), ((1,), 4.0, (3,)), ((2,), 4.0, (3,))]
+        assert [each.steps for each in found] == [3, 2, 1]
+    assert transition_rows(found, [Listing()], state=False)["steps"].tolist() == [3, 2, 1]
+
+
 def test_failed_episodes_are_left_out_and_rewards_that_are_no_numbers_refused():
     assert own_transitions([make_episode(at_once(), outcome="failed")], {"p"}) == {}
     assert team_transitions([make_episode(at_once(), outcome="failed")], TEAM, {"p"}) == []
