@@ -4,7 +4,8 @@
 
     all         all equilibria of random 5x5, 8x8 and 10x10 games with payoffs 0 to 999: ours exactly, Gambit's rational
                 and floating enumeration, nashpy's and quantecon's vertex enumeration
-    one         one equilibrium of random 200x200 games without a pure one: ours and Gambit's Lemke-Howson
+    one         one equilibrium of random 200x200 games without a pure one: ours and Gambit's Lemke-Howson, iterated
+                polymatrix approximation and logit path
     correlated  the correlated equilibrium with most welfare of random 5x5x5 and 4x4x4x4 games: ours from the payoffs
                 on, and HiGHS alone on the finished program
     players     all equilibria of random 3x3x3 and 2x2x2x2 games, proved complete; Gambit's enumpoly
@@ -133,6 +134,18 @@ def gambit(method: str, **options: Any) -> Way:
     return ready
 
 
+def gambit_one(method: str) -> Way:
+    """Gambit's paths to a single equilibrium; found are those with a regret of at most 1e-6."""
+
+    def ready(payoffs: np.ndarray) -> Callable[[], int]:
+        import pygambit
+
+        game = pygambit.read_nfg(io.StringIO(format_nfg(NormalFormGame(payoffs))))
+        return lambda: int(getattr(pygambit.nash, method)(game).equilibrium.max_regret() < 1e-6)
+
+    return ready
+
+
 def whole(*shape: int) -> Callable[[int], np.ndarray]:
     """Games with payoffs 0 to 999."""
     return lambda seed: np.random.default_rng(seed).integers(0, 1000, (len(shape), *shape))
@@ -172,7 +185,12 @@ CASES: dict[str, list[tuple[str, Callable[[int], np.ndarray], dict[str, Way]]]] 
         (
             "200x200",
             mixing(200, 200),
-            {"ours": ours_one, "Gambit lcp": gambit("lcp_solve", rational=False, stop_after=1)},
+            {
+                "ours": ours_one,
+                "Gambit lcp": gambit("lcp_solve", rational=False, stop_after=1),
+                "Gambit ipa": gambit_one("ipa_solve"),
+                "Gambit logit": gambit_one("logit_solve"),
+            },
         )
     ],
     "correlated": [
