@@ -1,6 +1,6 @@
 """Solvers of `marl.games` against nashpy, quantecon and Gambit, where they are installed, and against bare HiGHS.
 
-    python scripts/bench_games.py [--rounds 5] [--only all one correlated ...] [--json FILE]
+    OPENBLAS_NUM_THREADS=1 python scripts/bench_games.py [--rounds 5] [--only all one correlated ...] [--json FILE]
 
     all         all equilibria of random 5x5, 8x8 and 10x10 games with payoffs 0 to 999: ours exactly, Gambit's rational
                 and floating enumeration, nashpy's and quantecon's vertex enumeration
@@ -13,7 +13,7 @@
     import      CPU seconds of `import marl.games`, each time in a new process
 
 Every round draws a new game, the same for all ways, whose order rotates. Times are CPU seconds, garbage collection off;
-rivals that take longer than `--limit` seconds are stopped in their process and said to be. How many equilibria each way
+rivals that take longer than `--limit` seconds of the clock are stopped and said to be. How many equilibria each way
 found stands beside its time: on these games (not degenerate) all should find the same. A ratio is the median of the
 rounds' own ratios, with the lowest and the highest.
 """
