@@ -92,7 +92,7 @@ def deviation_gains(payoffs: np.ndarray, *, coarse: bool) -> np.ndarray:
         gains = own[:, None] - own  # [target, what is played, *the others]
         if not coarse:
             every = np.arange(count)
-            recommended = np.zeros((count, *gains.shape), dtype=gains.dtype)  # [target, recommendation, played, *others]
+            recommended = np.zeros((count, *gains.shape), dtype=gains.dtype)  # [target, told, played, *others]
             recommended[:, every, every] = gains
             gains = recommended[every[:, None] != every]
         parts.append(np.moveaxis(gains, 1, player + 1).reshape(len(gains), tensor.size))
