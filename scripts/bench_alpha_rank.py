@@ -1,6 +1,6 @@
 """Alpha-rank against open_spiel's, in the same process.
 
-    python scripts/bench_alpha_rank.py [--rounds 7] [--only one/200 ...] [--json FILE]
+    OPENBLAS_NUM_THREADS=1 python scripts/bench_alpha_rank.py [--rounds 7] [--only one/200 ...] [--json FILE]
 
 Games with payoffs drawn uniformly from [0, 1], anew for every round: one population over S strategies, and two
 populations over S strategies each (S * S profiles). Both get the game in their own form (ours built, theirs an array)

@@ -1,18 +1,21 @@
 """Solvers of `marl.games` against nashpy, quantecon and Gambit, where they are installed, and against bare HiGHS.
 
-    python scripts/bench_games.py [--rounds 5] [--only all one correlated ...] [--json FILE]
+    OPENBLAS_NUM_THREADS=1 python scripts/bench_games.py [--rounds 5] [--only all one correlated ...] [--json FILE]
 
     all         all equilibria of random 5x5, 8x8 and 10x10 games with payoffs 0 to 999: ours exactly, Gambit's rational
                 and floating enumeration, nashpy's and quantecon's vertex enumeration
-    one         one equilibrium of random 200x200 games without a pure one: ours and Gambit's Lemke-Howson
+    one         one equilibrium of random 200x200 games without a pure one: ours and Gambit's Lemke-Howson, iterated
+                polymatrix approximation and logit path
     correlated  the correlated equilibrium with most welfare of random 5x5x5 and 4x4x4x4 games: ours from the payoffs
                 on, and HiGHS alone on the finished program
     players     all equilibria of random 3x3x3 and 2x2x2x2 games, proved complete; Gambit's enumpoly
-    import      CPU seconds of `import marl.games` in a new process
+    trees       game trees of 131,071 nodes, read from and written to the text of an .efg file
+    import      CPU seconds of `import marl.games`, each time in a new process
 
 Every round draws a new game, the same for all ways, whose order rotates. Times are CPU seconds, garbage collection off;
-rivals that take longer than `--limit` seconds are stopped in their process and said to be. How many equilibria each way
-found stands beside its time: on these games (not degenerate) all should find the same.
+rivals that take longer than `--limit` seconds of the clock are stopped and said to be. How many equilibria each way
+found stands beside its time: on these games (not degenerate) all should find the same. A ratio is the median of the
+rounds' own ratios, with the lowest and the highest.
 """
 
 from __future__ import annotations
@@ -26,7 +29,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -42,6 +46,8 @@ from marl.games import (
     pure_equilibria,
 )
 from marl.games.correlated import deviation_gains
+from marl.games.extensive import Chance, Decision, ExtensiveGame, Node, Terminal
+from marl.games.files.efg import format_efg, parse_efg
 from marl.games.files.nfg import format_nfg
 
 Way = Callable[[np.ndarray], Callable[[], int]]
@@ -96,6 +102,28 @@ def quantecon_all(payoffs: np.ndarray) -> Callable[[], int]:
     return lambda: len(game_theory.vertex_enumeration(game))
 
 
+def subtree(payoffs: np.ndarray, history: str = "") -> Iterator[Node]:
+    """A full binary tree over the ends: chance every third move, otherwise the players in turns, who see all."""
+    ends = payoffs.shape[1]
+    if ends == 1:
+        yield Terminal(tuple(payoffs[:, 0].tolist()))
+        return
+    move, halves = len(history), (Fraction(1, 2),) * 2
+    yield Chance(("l", "r"), halves) if move % 3 == 2 else Decision(move % 3, history, ("l", "r"))
+    yield from subtree(payoffs[:, : ends // 2], history + "l")
+    yield from subtree(payoffs[:, ends // 2 :], history + "r")
+
+
+def tree_read(payoffs: np.ndarray) -> Callable[[], int]:
+    text = format_efg(ExtensiveGame(("one", "two"), list(subtree(payoffs))))
+    return lambda: len(parse_efg(text).nodes)
+
+
+def tree_written(payoffs: np.ndarray) -> Callable[[], int]:
+    game = ExtensiveGame(("one", "two"), list(subtree(payoffs)))
+    return lambda: format_efg(game).count("\n") - 3  # nodes, a line each, after three lines about the game
+
+
 def gambit(method: str, **options: Any) -> Way:
     def ready(payoffs: np.ndarray) -> Callable[[], int]:
         import pygambit
@@ -106,9 +134,26 @@ def gambit(method: str, **options: Any) -> Way:
     return ready
 
 
+def gambit_one(method: str) -> Way:
+    """Gambit's paths to a single equilibrium; found are those with a regret of at most 1e-6."""
+
+    def ready(payoffs: np.ndarray) -> Callable[[], int]:
+        import pygambit
+
+        game = pygambit.read_nfg(io.StringIO(format_nfg(NormalFormGame(payoffs))))
+        return lambda: int(getattr(pygambit.nash, method)(game).equilibrium.max_regret() < 1e-6)
+
+    return ready
+
+
 def whole(*shape: int) -> Callable[[int], np.ndarray]:
     """Games with payoffs 0 to 999."""
     return lambda seed: np.random.default_rng(seed).integers(0, 1000, (len(shape), *shape))
+
+
+def ends(seed: int) -> np.ndarray:
+    """Payoffs 0 to 999 at the ends of a tree."""
+    return np.random.default_rng(seed).integers(0, 1000, (2, 2**16))
 
 
 def normal(*shape: int) -> Callable[[int], np.ndarray]:
@@ -140,12 +185,24 @@ CASES: dict[str, list[tuple[str, Callable[[int], np.ndarray], dict[str, Way]]]] 
         (
             "200x200",
             mixing(200, 200),
-            {"ours": ours_one, "Gambit lcp": gambit("lcp_solve", rational=False, stop_after=1)},
+            {
+                "ours": ours_one,
+                "Gambit lcp": gambit("lcp_solve", rational=False, stop_after=1),
+                "Gambit ipa": gambit_one("ipa_solve"),
+                "Gambit logit": gambit_one("logit_solve"),
+            },
         )
     ],
     "correlated": [
         (name, normal(*shape), {"ours": ours_correlated, "HiGHS alone": bare_highs})
         for name, shape in (("5x5x5", (5, 5, 5)), ("4x4x4x4", (4, 4, 4, 4)))
+    ],
+    "trees": [
+        (
+            "131,071 nodes",
+            ends,
+            {"ours reading": tree_read, "ours writing": tree_written},
+        )
     ],
     "players": [
         (name, whole(*shape), {"ours": ours_players, "Gambit enumpoly": gambit("enumpoly_solve")})
@@ -201,7 +258,7 @@ class Server:
 
 
 def measure(draw: Callable[[int], np.ndarray], ways: dict[str, Way], rounds: int, limit: float) -> dict[str, Any]:
-    """Each way's times and counts, its median and how many times longer than ours it took, median of the rounds."""
+    """Each way's times and counts, its median and how many times longer than the first way it took."""
     servers = [Server(way, name, limit) for name, way in ways.items()]
     for number in range(rounds + 1):
         payoffs = draw(number)
@@ -217,7 +274,9 @@ def measure(draw: Callable[[int], np.ndarray], ways: dict[str, Way], rounds: int
             "cpu_seconds": server.seconds,
             "found": server.found,
             "median": statistics.median(server.seconds) if server.seconds else None,
-            "over_ours": statistics.median(ratios) if ratios else None,
+            "over_first": {"median": statistics.median(ratios), "low": min(ratios), "high": max(ratios)}
+            if ratios
+            else None,
             "note": server.over,
         }
     return result
@@ -226,8 +285,10 @@ def measure(draw: Callable[[int], np.ndarray], ways: dict[str, Way], rounds: int
 def show(title: str, result: dict[str, Any]) -> None:
     print(f"\n{title}")
     for name, held in result.items():
-        time_, ratio = (f"{held[k]:.4f}" if held[k] is not None else "-" for k in ("median", "over_ours"))
-        print(f"  {name:18} {time_:>10} s  {ratio:>10} x ours   found {held['found']} {held['note']}", flush=True)
+        median, over = held["median"], held["over_first"]
+        time_ = "-" if median is None else f"{median:.4f}"
+        ratio = "-" if over is None else "{median:.2f} [{low:.2f}, {high:.2f}]".format(**over)
+        print(f"  {name:18} {time_:>10} s  {ratio:>26} x the first   found {held['found']} {held['note']}", flush=True)
 
 
 def import_seconds(rounds: int) -> list[float]:
@@ -259,7 +320,8 @@ def main() -> None:
     for part in given.only:
         if part == "import":
             result["import"] = import_seconds(given.rounds)
-            print(f"\nimport marl.games: {statistics.median(result['import']):.2f} s")
+            low, median, high = (f(result["import"]) for f in (min, statistics.median, max))
+            print(f"\nimport marl.games: {median:.2f} s [{low:.2f}, {high:.2f}]")
             continue
         for name, draw, ways in CASES[part]:
             result[f"{part} {name}"] = measure(draw, ways, given.rounds, given.limit)

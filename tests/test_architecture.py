@@ -170,6 +170,25 @@ def test_importing_marl_is_light() -> None:
     assert printed.startswith("light"), printed
 
 
+def test_importing_marl_games_loads_numpy_and_nothing_else_large() -> None:
+    slow = (
+        *HEAVY,
+        "scipy",
+        "networkx",
+        "pandas",
+        "pydantic",
+        "gymnasium",
+        "pettingzoo",
+        "yaml",
+        "typer",
+        "rich",
+        "jinja2",
+    )
+    code = f"import sys, marl.games; print(sorted(set({slow}) & set(sys.modules)))"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == "[]"
+
+
 def test_every_module_has_a_test_of_its_name() -> None:
     tests = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
     modules = [

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import networkx as nx
+from typing import TYPE_CHECKING
 
 from marl.errors import SolverError
 from marl.games.equilibrium import Equilibrium
 from marl.games.limits import TIME_LIMIT, Deadline
+
+if TYPE_CHECKING:
+    from networkx import Graph
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ def equilibrium_components(
 
     Raises SolverError for more players, or when `time_limit` seconds are over (their number may be exponential).
     """
+    import networkx as nx  # a third of the time that marl.games takes to import
+
     deadline = Deadline(time_limit)
     if any(len(one.profile) != 2 for one in equilibria):
         raise SolverError("components are named by the extreme equilibria of a two-player game; these have other sizes")
@@ -72,5 +76,5 @@ def equilibrium_components(
     return tuple(sorted(found, key=lambda component: component.equilibria))
 
 
-def _directed(part: nx.Graph) -> list[tuple[tuple, tuple]]:
+def _directed(part: Graph) -> list[tuple[tuple, tuple]]:
     return [(a, b) if a[0] == 0 else (b, a) for a, b in part.edges]

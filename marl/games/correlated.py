@@ -87,19 +87,18 @@ def deviation_gains(payoffs: np.ndarray, *, coarse: bool) -> np.ndarray:
 
     Deviations of a player: from recommendation a to b for all a != b, or, coarse, from anything to b.
     """
-    rows = []
+    parts = []
     for player, tensor in enumerate(payoffs):
         own = np.moveaxis(tensor, player, 0)
         count = len(own)
-        for target in range(count):
-            change = own[target] - own
-            sources = [None] if coarse else [a for a in range(count) if a != target]
-            for source in sources:
-                row = change if source is None else np.zeros_like(change)
-                if source is not None:
-                    row[source] = change[source]
-                rows.append(np.moveaxis(row, 0, player).ravel())
-    return np.array(rows).reshape(-1, payoffs[0].size)
+        gains = own[:, None] - own  # [target, what is played, *the others]
+        if not coarse:
+            every = np.arange(count)
+            recommended = np.zeros((count, *gains.shape), dtype=gains.dtype)  # [target, told, played, *others]
+            recommended[:, every, every] = gains
+            gains = recommended[every[:, None] != every]
+        parts.append(np.moveaxis(gains, 1, player + 1).reshape(len(gains), tensor.size))
+    return np.concatenate(parts)
 
 
 def _program(objective: Objective, flat: np.ndarray, gains: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

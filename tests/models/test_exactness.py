@@ -252,4 +252,5 @@ def test_faulty_options_are_refused_for_states_too(family_model):
     with pytest.raises(ModelError, match="empty option list"):
         family_model.option_states([(1, 2)], [()])
     with pytest.raises(ModelError, match="exceed the context"):
-        family_model.option_states([(1,) * family_model.context], [((2,),)])
+        # As many tokens as the context has: where nothing limits it 2**31, which only a range holds in little memory.
+        family_model.option_states([range(family_model.context)], [((2,),)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import isfinite
 
 from marl.errors import SolverError
@@ -47,7 +47,7 @@ def checked(node: Node, players: int, place: str) -> Node:
     if not node.actions or len(set(node.actions)) != len(node.actions):
         raise SolverError(f"{place} has actions {node.actions}; give at least one, each with a name of its own")
     if isinstance(node, Chance):
-        return replace(node, probabilities=_distribution(node, place))
+        return Chance(node.actions, _distribution(node, place))
     if not 0 <= node.player < players:
         raise SolverError(f"{place} is of player {node.player}; there are 0 to {players - 1}")
     return node
@@ -58,7 +58,7 @@ def _distribution(node: Chance, place: str) -> tuple[Number, ...]:
     floating = any(isinstance(share, float) for share in shares)
     if (
         len(shares) != len(node.actions)
-        or min(map(float, shares)) < 0
+        or min(shares) < 0
         or abs(float(sum(shares) - 1)) > (SUM_TOLERANCE if floating else 0)
     ):
         raise SolverError(
@@ -73,6 +73,6 @@ def _finite(value: object, place: str) -> Number:
         number = as_number(value)
     except SolverError as error:
         raise SolverError(f"{place}: {error}") from error
-    if not isfinite(float(number)):
+    if isinstance(number, float) and not isfinite(number):
         raise SolverError(f"{place} holds {number}; give finite numbers")
     return number

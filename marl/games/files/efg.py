@@ -40,13 +40,12 @@ class _Reader:
     def __init__(self, tokens: Tokens) -> None:
         self.tokens = tokens
         self.title, self.players = tokens.prologue("EFG", "2")
-        if tokens.sees("text"):
-            tokens.take("text", expected="a comment")
+        tokens.text()  # a comment
         self.chances: dict[int, Chance] = {}
         self.sets: dict[tuple[int, int], tuple[str, tuple[str, ...]]] = {}
         self.outcomes: dict[int, Payoffs] = {0: (Fraction(0),) * len(self.players)}
         self.nodes: list[Node | tuple[int, int]] = []  # a decision is (player, set) until all labels are known
-        self.places: list[str] = []
+        self.places: list[int] = []  # where each node stands among the pieces
 
     def game(self) -> ExtensiveGame:
         """Read all nodes and put them together."""
@@ -59,7 +58,7 @@ class _Reader:
             if len(self.nodes) == MAX_NODES:
                 raise SolverError(f"{self.tokens.source}: more than {MAX_NODES} nodes; give a smaller tree")
             count, own = self._node()
-            total = tuple(a + b for a, b in zip(before, own, strict=True))
+            total = _added(before, own)
             if count:
                 waiting.append((count, total))
             else:
@@ -71,18 +70,19 @@ class _Reader:
             Decision(node[0], names[node], self.sets[node][1]) if isinstance(node, tuple) else node
             for node in self.nodes
         ]
-        return ExtensiveGame(self.players, nodes, self.title, places=self.places)
+        source, line_of = self.tokens.source, self.tokens.line_of
+        places = [f"{source}, line {line_of(place)}: the node" for place in self.places]
+        return ExtensiveGame(self.players, nodes, self.title, places=places)
 
     def _node(self) -> tuple[int, Payoffs]:
         """Read one node: how many actions it has, and what its outcome pays."""
         tokens = self.tokens
-        self.places.append(f"{tokens.source}, line {tokens.line}: the node")
-        kind = next((k for k in ("c", "p", "t") if tokens.sees("word", k)), None)
-        if kind is None:
+        self.places.append(tokens.place)
+        kind = tokens.peek() if tokens.sees("word") else ""
+        if kind not in ("c", "p", "t"):
             tokens.fail(f"a node (c, p or t), number {len(self.nodes) + 1} in the tree")
         tokens.take("word", expected="c, p or t")
-        if tokens.sees("text"):
-            tokens.take("text", expected="the node's label")
+        tokens.text()  # the node's label
         count = 0
         if kind == "c":
             chance = self._chance()
@@ -98,11 +98,10 @@ class _Reader:
     def _chance(self) -> Chance:
         tokens = self.tokens
         number = tokens.whole("the chance set's number, 1 or more", 1)
-        if tokens.sees("text"):
-            tokens.take("text", expected="the set's label")
+        tokens.text()  # the set's label
         if number in self.chances and not tokens.sees("brace", "{"):
             return self.chances[number]
-        line = tokens.line
+        place = tokens.place
         tokens.take("brace", "{", expected="{ before the actions of chance and their probabilities")
         names, shares, digits = [], [], Fraction(0)
         while not tokens.sees("brace", "}"):
@@ -113,37 +112,34 @@ class _Reader:
         tokens.take("brace", "}", expected="} after the actions")
         total = sum(shares, Fraction(0))
         if not names or min(shares) < 0 or abs(total - 1) > digits:
-            raise SolverError(
-                f"{tokens.source}, line {line}: expected probabilities that are >= 0 and sum to 1, found "
-                f"{', '.join(map(str, shares))}, which sum to {total}"
-            )
-        chance = Chance(_different(names), tuple(share / total for share in shares))
+            found = f"{', '.join(map(str, shares))}, which sum to {total}"
+            tokens.fail_at(place, f"expected probabilities that are >= 0 and sum to 1, found {found}")
+        if total != 1:
+            shares = [share / total for share in shares]
+        chance = Chance(_different(names), tuple(shares))
         if self.chances.setdefault(number, chance) != chance:
-            raise SolverError(f"{tokens.source}, line {line}: chance set {number} had other actions before")
+            tokens.fail_at(place, f"chance set {number} had other actions before")
         return chance
 
     def _set(self, place: tuple[int, int]) -> tuple[str, ...]:
         """The actions of the information set, which is told where its number first appears."""
-        tokens, line = self.tokens, self.tokens.line
-        label = tokens.take("text", expected="the set's label") if tokens.sees("text") else ""
+        tokens, start = self.tokens, self.tokens.place
+        label = tokens.text()
         if place in self.sets and not tokens.sees("brace", "{"):
             return self.sets[place][1]
         actions = _different(tokens.braced("text", "the actions in quotes"))
         if not actions:
-            raise SolverError(f"{tokens.source}, line {line}: expected at least one action in quotes, found none")
+            tokens.fail_at(start, "expected at least one action in quotes, found none")
         known = self.sets.setdefault(place, (label, actions))[1]
         if known != actions:
-            raise SolverError(
-                f"{tokens.source}, line {line}: expected the actions of information set {place[1]} of player "
-                f"{place[0] + 1} as before, {known}; found {actions}"
-            )
+            whose = f"information set {place[1]} of player {place[0] + 1}"
+            tokens.fail_at(start, f"expected the actions of {whose} as before, {known}; found {actions}")
         return actions
 
     def _outcome(self) -> Payoffs:
-        tokens, line = self.tokens, self.tokens.line
+        tokens, place = self.tokens, self.tokens.place
         number = tokens.whole("an outcome's number, 0 for none", 0)
-        if tokens.sees("text"):
-            tokens.take("text", expected="the outcome's label")
+        tokens.text()  # the outcome's label
         if not tokens.sees("brace", "{"):
             if number not in self.outcomes:
                 tokens.fail(f"{{ before the payoffs of outcome {number}, which is new")
@@ -152,10 +148,8 @@ class _Reader:
         payoffs = tuple(tokens.number(f"a payoff of the outcome ({len(self.players)} players)") for _ in self.players)
         tokens.take("brace", "}", expected="} after the payoffs")
         if self.outcomes.setdefault(number, payoffs) != payoffs:
-            raise SolverError(
-                f"{tokens.source}, line {line}: expected the payoffs of outcome {number} as before, "
-                f"{', '.join(map(str, self.outcomes[number]))}; found {', '.join(map(str, payoffs))}"
-            )
+            before, now = (", ".join(map(str, held)) for held in (self.outcomes[number], payoffs))
+            tokens.fail_at(place, f"expected the payoffs of outcome {number} as before, {before}; found {now}")
         return payoffs
 
     def _names(self) -> dict[tuple[int, int], str]:
@@ -168,6 +162,13 @@ class _Reader:
         if len({(player, name) for (player, _), name in names.items()}) < len(names):
             return {(player, number): f"({player + 1},{number})" for player, number in names}
         return names
+
+
+def _added(before: Payoffs, own: Payoffs) -> Payoffs:
+    """The sum; most outcomes on the way pay nothing, and sums of Fractions are slow."""
+    if not any(own):
+        return before
+    return tuple(a + b for a, b in zip(before, own, strict=True)) if any(before) else own
 
 
 def _different(names: list[str]) -> tuple[str, ...]:

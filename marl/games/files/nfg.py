@@ -22,8 +22,7 @@ def parse_nfg(text: str, source: str = "the text") -> NormalFormGame:
     tokens = Tokens(text, source)
     _, players = tokens.prologue("NFG", "1")
     strategies = _strategies(tokens, len(players))
-    if tokens.sees("text"):
-        tokens.take("text", expected="a comment")
+    tokens.text()  # a comment
     shape = tuple(len(own) for own in strategies)
     profiles = math.prod(shape)
     if profiles > MAX_PROFILES:
