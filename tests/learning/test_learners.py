@@ -123,7 +123,7 @@ def test_a_run_goes_on_with_another_number_of_learners(
         assert last[name] == pytest.approx(expected[name], rel=1e-3, abs=1e-5), name
 
 
-def test_an_error_in_learning_is_clear_nobody_waits_and_a_learner_that_dies_is_named(
+def test_an_error_in_learning_is_clear_and_nobody_waits(
     build: Callable[[Scenario], MultiAgentAlgorithm], make_scenario: Callable[..., Scenario]
 ) -> None:
     algorithm = build(make_scenario(2, training=UNEVEN))
@@ -139,6 +139,12 @@ def test_an_error_in_learning_is_clear_nobody_waits_and_a_learner_that_dies_is_n
     assert [result.get() for result in algorithm.learner_group.foreach_learner(spoil)] == [0, 1]
     with pytest.raises(LearningError, match="the second learner's rows are spoiled"):
         algorithm.train()
+
+
+def test_a_learner_that_dies_is_named(
+    build: Callable[[Scenario], MultiAgentAlgorithm], make_scenario: Callable[..., Scenario]
+) -> None:
+    algorithm = build(make_scenario(1, training=UNEVEN))
     ray.kill(algorithm.learner_group._workers[1])
     with pytest.raises(LearningError, match="one of 2 learners has died"):
         algorithm.train()
