@@ -17,6 +17,8 @@ from marl.errors import SolverError
 DRAWS = 20_000
 CHUNK = 2_000_000
 """Numbers held at once, of each array."""
+SAME = 1e-12
+"""Correlations this near to 1 or -1 are."""
 
 
 def critical_value(
@@ -35,22 +37,34 @@ def critical_value(
     live = np.flatnonzero(variance > 0)
     if not len(live):
         return 0.0
-    scale = np.sqrt(variance[live])
-    correlation = covariance[np.ix_(live, live)] / np.outer(scale, scale)
-    root = _root(correlation)
-    if root.shape[1] == 1:
+    correlation = _correlation(covariance[np.ix_(live, live)])
+    if np.abs(correlation).min() > 1 - SAME:
         from scipy.special import stdtrit  # takes its time to import
 
         return float(stdtrit(degrees, (1 + confidence) / 2))
+    largest = [np.abs(drawn).max(axis=1) for drawn in _studentized(correlation, degrees, rng, draws)]
+    return float(np.quantile(np.concatenate(largest), confidence))
+
+
+def _studentized(
+    correlation: np.ndarray, degrees: int, rng: np.random.Generator, draws: int
+) -> Iterator[np.ndarray]:
+    """Errors of K normal estimates over their own estimated standard errors, in parts of [draws, K]."""
+    root = _root(correlation)
     # The share of draws beyond a bound varies with the errors by about 1 / (degrees x estimates as good as independent),
     # so that one draw of the errors, the dearer part, serves for many draws of the estimates.
     independent = len(root) ** 2 / np.square(correlation).sum()
     reused = min(draws, 1 + int(degrees * independent / 10))
-    largest = [
-        (np.abs(rng.standard_normal((len(errors), reused, root.shape[1])) @ root.T) / errors[:, None]).max(axis=2)
-        for errors in _errors(root, degrees, -(-draws // reused), rng, CHUNK // (reused * len(root)))
-    ]
-    return float(np.quantile(np.concatenate(largest), confidence))
+    for errors in _errors(root, degrees, -(-draws // reused), rng, CHUNK // (reused * len(root))):
+        estimates = rng.standard_normal((len(errors), reused, root.shape[1])) @ root.T
+        drawn = (estimates / errors[:, None]).reshape(-1, len(root))[:draws]
+        draws -= len(drawn)
+        yield drawn
+
+
+def _correlation(covariance: np.ndarray) -> np.ndarray:
+    scale = np.sqrt(np.diag(covariance))
+    return covariance / np.outer(scale, scale)
 
 
 def _root(correlation: np.ndarray) -> np.ndarray:
