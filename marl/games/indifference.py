@@ -29,9 +29,7 @@ def indifferent_profiles(tensors: Sequence[np.ndarray], starts: np.ndarray) -> t
     return points, smallest > SINGULAR
 
 
-def newton(
-    tensors: Sequence[np.ndarray], starts: np.ndarray, steps: int = STEPS
-) -> tuple[np.ndarray, np.ndarray]:
+def newton(tensors: Sequence[np.ndarray], starts: np.ndarray, steps: int = STEPS) -> tuple[np.ndarray, np.ndarray]:
     """Where Newton's method leads from `starts` [Z, sum of k] in `steps` steps at most, and which rows [Z] solve the
     indifference equations there. `tensors` as in `indifferent_profiles`, or [Z, k_1, .., k_n], a game for each row.
     """

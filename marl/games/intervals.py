@@ -46,13 +46,11 @@ def critical_value(
     return float(np.quantile(np.concatenate(largest), confidence))
 
 
-def _studentized(
-    correlation: np.ndarray, degrees: int, rng: np.random.Generator, draws: int
-) -> Iterator[np.ndarray]:
+def _studentized(correlation: np.ndarray, degrees: int, rng: np.random.Generator, draws: int) -> Iterator[np.ndarray]:
     """Errors of K normal estimates over their own estimated standard errors, in parts of [draws, K]."""
     root = _root(correlation)
-    # The share of draws beyond a bound varies with the errors by about 1 / (degrees x estimates as good as independent),
-    # so that one draw of the errors, the dearer part, serves for many draws of the estimates.
+    # The share of draws beyond a bound varies with the errors by about 1 / (degrees x estimates as good as
+    # independent), so that one draw of the errors, the dearer part, serves for many draws of the estimates.
     independent = len(root) ** 2 / np.square(correlation).sum()
     reused = min(draws, 1 + int(degrees * independent / 10))
     for errors in _errors(root, degrees, -(-draws // reused), rng, CHUNK // (reused * len(root))):
@@ -74,9 +72,7 @@ def _root(correlation: np.ndarray) -> np.ndarray:
     return vectors[:, kept] * np.sqrt(values[kept])
 
 
-def _errors(
-    root: np.ndarray, degrees: int, draws: int, rng: np.random.Generator, most: int
-) -> Iterator[np.ndarray]:
+def _errors(root: np.ndarray, degrees: int, draws: int, rng: np.random.Generator, most: int) -> Iterator[np.ndarray]:
     """Estimated over true standard errors of K estimates, [draws, K] in parts of `most` rows at most.
 
     With A [degrees, rank] standard normal, `root` times the triangle of A's QR decomposition has rows whose squares sum

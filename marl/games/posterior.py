@@ -117,5 +117,6 @@ def _tables(game: EmpiricalGame, rows: np.ndarray) -> np.ndarray:
     players = len(game.shape)
     tables = np.zeros((len(rows), players, *game.shape))
     for number, profile in enumerate(sorted(game.samples)):
-        tables[(slice(None), slice(None), *profile)] = rows[:, number * players : (number + 1) * players]
+        place: tuple[int | slice, ...] = (slice(None), slice(None), *profile)
+        tables[place] = rows[:, number * players : (number + 1) * players]
     return tables
