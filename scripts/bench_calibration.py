@@ -1,6 +1,6 @@
 """How often the intervals of an empirical game's regrets cover, and how often a support that is said to be right is.
 
-    python scripts/bench_calibration.py [--simulations 1000] [--json FILE]
+    OMP_NUM_THREADS=1 python scripts/bench_calibration.py [--simulations 1000] [--json FILE]
 
 Coverage: games whose equilibrium is known are played with noise, and the 95 % intervals of `profile_regret` at that
 equilibrium cover where every player's begins at 0, its true regret. Beside them, from the same episodes, the percentile

@@ -90,8 +90,8 @@ def calibration(
     return found
 
 
-def worst_bin(found: list[tuple[float, bool]], bins: int = 5) -> float:
-    """The largest gap between mean probability and share of right ones over `bins` equal ranges with 100 or more."""
+def worst_bin(found: list[tuple[float, bool]], least: int, bins: int = 5) -> float:
+    """The largest gap between mean probability and share of right ones over `bins` equal ranges with `least` or more."""
     chances, right = np.array(found, dtype=float).T
     number = np.minimum((chances * bins).astype(int), bins - 1)
     gaps = []
@@ -99,7 +99,7 @@ def worst_bin(found: list[tuple[float, bool]], bins: int = 5) -> float:
         members = number == each
         print(f"{each / bins:.1f} to {(each + 1) / bins:.1f}: {members.sum()} reported, ", end="")
         print(f"said {chances[members].mean():.3f}, right {right[members].mean():.3f}" if members.any() else "")
-        if members.sum() >= 100:
+        if members.sum() >= least:
             gaps.append(abs(chances[members].mean() - right[members].mean()))
     return max(gaps)
 
@@ -123,4 +123,6 @@ def test_said_and_right_agree_overall() -> None:
     ],
 )
 def test_the_probability_is_calibrated_within_five_points(shape: tuple[int, ...], episodes: int, error: float) -> None:
-    assert worst_bin(calibration(1_000, shape, episodes, error, seed=4)) <= 0.05
+    """In so many games that chance alone moves a fifth's share by two points or so."""
+    simulations = 4_000 if shape == (2, 2) else 2_000
+    assert worst_bin(calibration(simulations, shape, episodes, error, seed=4), simulations // 10) <= 0.05
