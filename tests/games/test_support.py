@@ -91,7 +91,7 @@ def calibration(
 
 
 def worst_bin(found: list[tuple[float, bool]], least: int, bins: int = 5) -> float:
-    """The largest gap between mean probability and share of right ones over `bins` equal ranges with `least` or more."""
+    """The largest gap between mean probability and share of right ones over `bins` equal ranges of `least` or more."""
     chances, right = np.array(found, dtype=float).T
     number = np.minimum((chances * bins).astype(int), bins - 1)
     gaps = []
