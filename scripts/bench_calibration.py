@@ -1,13 +1,14 @@
 """How often the intervals of an empirical game's regrets cover, and how often a support that is said to be right is.
 
-    python scripts/bench_calibration.py [--simulations 1000] [--json FILE]
+    OMP_NUM_THREADS=1 python scripts/bench_calibration.py [--simulations 1000] [--json FILE]
 
 Coverage: games whose equilibrium is known are played with noise, and the 95 % intervals of `profile_regret` at that
 equilibrium cover where every player's begins at 0, its true regret. Beside them, from the same episodes, the percentile
 bootstrap of every player's regret, which at a mixed equilibrium never covers: the largest of several noisy gains is
 above 0 in every resample. Noise: normal; a coin (each payoff is the game's least or most, half a unit beyond); a skewed
 one (exponential); one of which half is shared by all profiles of an episode, which pairs them.
-Support: random games, what `support_probabilities` says of each reported equilibrium, and the share that is right.
+Support: random games, what `support_probabilities` says of each reported equilibrium, and the share that is right, by
+fifths of what was said.
 Intervals of shares are Wilson's.
 """
 
@@ -22,6 +23,7 @@ import numpy as np
 
 from marl.evaluation.statistics import success_interval
 from marl.games import EmpiricalGame, NormalFormGame, mixed_equilibria
+from marl.games.posterior import drawn_games
 from marl.games.regret import Distributions, profile_regret
 from marl.games.support import support_probabilities
 
@@ -57,14 +59,22 @@ def shared(payoffs: np.ndarray, episodes: int, rng: np.random.Generator) -> np.n
     return normal(payoffs, episodes, rng) + rng.standard_normal((episodes, *([1] * payoffs.ndim)))
 
 
+CASES = [
+    *(((2, 2), 20, error) for error in (0.1, 0.45, 0.6, 1.0)),
+    ((2, 2), 8, 0.35),
+    *(((3, 3), 20, error) for error in (0.1, 0.45, 0.6, 1.0)),
+    *(((2, 2, 2), 20, error) for error in (0.1, 0.6, 1.0)),
+]
+"""Random games of which shape, episodes a profile, and the standard error of a payoff beside the payoffs' spread."""
+
 NOISES: dict[str, Callable[..., np.ndarray]] = {"normal": normal, "coin": coin, "skewed": skewed, "shared": shared}
 
 
-def empirical(drawn: np.ndarray) -> EmpiricalGame:
-    """The game of payoffs [episodes, players, *strategies], paired by episode."""
+def empirical(drawn: np.ndarray, paired: bool = True) -> EmpiricalGame:
+    """The game of payoffs [episodes, players, *strategies], paired by episode or not."""
     samples = {place: drawn[(slice(None), slice(None), *place)] for place in np.ndindex(*drawn.shape[2:])}
     strategies = {f"player_{p}": [f"s{s}" for s in range(size)] for p, size in enumerate(drawn.shape[2:])}
-    return EmpiricalGame.from_samples(strategies, samples)
+    return EmpiricalGame.from_samples(strategies, samples, paired=paired)
 
 
 def gains(means: np.ndarray, profile: Distributions) -> np.ndarray:
@@ -76,11 +86,10 @@ def gains(means: np.ndarray, profile: Distributions) -> np.ndarray:
 
 
 def bootstrap_covers(drawn: np.ndarray, profile: Distributions, rng: np.random.Generator) -> bool:
-    """Whether the percentile bootstrap's 95 % intervals of both regrets begin at 0."""
-    shape = drawn.shape
-    flat = drawn.reshape(shape[0], 2, -1)
-    picks = rng.multinomial(shape[0], np.full(shape[0], 1 / shape[0]), (RESAMPLES, flat.shape[2])) / shape[0]
-    means = np.einsum("bpe,eip->bip", picks, flat).reshape(RESAMPLES, *shape[1:])
+    """Whether the percentile bootstrap's 95 % intervals of both regrets begin at 0; episodes are resampled."""
+    episodes = len(drawn)
+    picks = rng.multinomial(episodes, np.full(episodes, 1 / episodes), RESAMPLES) / episodes
+    means = np.tensordot(picks, drawn, 1)
     return bool((np.quantile(gains(means, profile), 0.025, axis=0) <= 1e-12).all())
 
 
@@ -113,16 +122,22 @@ def shown(share: list[float]) -> str:
     return "{:.3f} [{:.3f}, {:.3f}]".format(*share)
 
 
-def reliability(simulations: int, size: int, episodes: int, noise: float) -> list[dict[str, Any]]:
-    """Reported equilibria of random games by their probability: how many, what was said, how many were right."""
+def reliability(simulations: int, shape: tuple[int, ...], episodes: int, error: float) -> list[dict[str, Any]]:
+    """Reported equilibria of random games by their probability: how many, what was said, how many were right.
+
+    `error` is the standard error of a mean payoff, where the payoffs themselves have spread 1.
+    """
     rng, said = np.random.default_rng(1), []
+    name = f"{' x '.join(map(str, shape))}, {episodes}"
     for _ in range(simulations):
-        truth = rng.standard_normal((2, size, size))
+        truth = rng.standard_normal((len(shape), *shape))
         right = {one.support for one in mixed_equilibria(NormalFormGame(truth)).equilibria}
-        game = empirical(truth + noise * rng.standard_normal((episodes, *truth.shape)))
+        noise = error * np.sqrt(episodes) * rng.standard_normal((episodes, *truth.shape))
+        game = empirical(truth + noise, paired=False)
         reported = [one.support for one in mixed_equilibria(game.to_normal_form()).equilibria]
-        chances = support_probabilities(game, reported, rng=rng)
-        said += [(chance, support in right) for chance, support in zip(chances, reported, strict=True)]
+        chances = support_probabilities(game, reported, drawn_games(game, rng=rng), rng=rng)
+        pairs = zip(chances, reported, strict=True)
+        said += [(chance, support in right) for chance, support in pairs if chance is not None]
     chances, hits = np.array(said, dtype=float).T
     rows = []
     for number in range(5):
@@ -132,7 +147,7 @@ def reliability(simulations: int, size: int, episodes: int, noise: float) -> lis
             right_share = [share.mean, share.low, share.high]
             mean = float(chances[members].mean())
             rows.append({"reported": int(members.sum()), "said": mean, "right": right_share})
-            print(f"| {size} x {size}, {episodes} | {members.sum()} | {mean:.3f} | {shown(right_share)} |", flush=True)
+            print(f"| {name} | {error} | {members.sum()} | {mean:.3f} | {shown(right_share)} |", flush=True)
     return rows
 
 
@@ -141,11 +156,13 @@ def main() -> None:
     parser.add_argument("--simulations", type=int, default=1000)
     parser.add_argument("--json", help="a file for the same as numbers")
     given = parser.parse_args()
-    print("| game | noise | episodes | covered | percentile bootstrap |\n|---|---|---|---|---|")
-    record: dict[str, Any] = {"coverage": coverage(given.simulations), "support": {}}
-    print("\n| random games, episodes | reported | said | right |\n|---|---|---|---|")
-    for size, episodes, noise in ((2, 20, 2.0), (3, 20, 2.0), (2, 8, 1.0)):
-        record["support"][f"{size}x{size}, {episodes}"] = reliability(given.simulations, size, episodes, noise)
+    record: dict[str, Any] = {"coverage": [], "support": []}
+    print("| random games, episodes | standard error | reported | said | right |\n|---|---|---|---|---|")
+    for shape, episodes, error in CASES:
+        rows = reliability(given.simulations, shape, episodes, error)
+        record["support"].append({"shape": shape, "episodes": episodes, "error": error, "fifths": rows})
+    print("\n| game | noise | episodes | covered | percentile bootstrap |\n|---|---|---|---|---|")
+    record["coverage"] = coverage(given.simulations)
     if given.json:
         with open(given.json, "w") as file:
             json.dump(record, file, indent=1)

@@ -1,7 +1,7 @@
 """Every solution concept of an empirical game: what its mean payoffs say, and how sure that is.
 
 The concepts are those of `marl solve`, by the same functions, asked of the game of mean payoffs and of games drawn from
-what the episodes leave possible (`marl.games.support.drawn_means`): a claim's probability is the share of drawn games
+what the episodes leave possible (`marl.games.posterior.drawn_games`): a claim's probability is the share of drawn games
 in which it holds too, a number's interval runs between quantiles of what it is in them.
 """
 
@@ -22,8 +22,8 @@ from marl.games.empirical import EmpiricalGame
 from marl.games.intervals import simultaneous_margins, without_dust
 from marl.games.limits import MEGABYTES, Deadline
 from marl.games.normal_form import NormalFormGame
+from marl.games.posterior import MOST_PAYOFFS
 from marl.games.solution import fields_of
-from marl.games.support import MOST_PAYOFFS
 
 ASKED = {*CLAIMS, *NUMBERS}
 """Concepts that are asked of drawn games; that of pure and mixed equilibria is `marl.games.support`'s."""

@@ -15,6 +15,7 @@ from marl.games.estimate import estimated_concepts
 from marl.games.mean_intervals import mean_intervals
 from marl.games.mixed import mixed_equilibria
 from marl.games.normal_form import NormalFormGame, Profile
+from marl.games.posterior import drawn_games
 from marl.games.pure import pure_equilibria
 from marl.games.refinement import refinement
 from marl.games.regret import (
@@ -28,7 +29,7 @@ from marl.games.regret import (
     regret_of,
 )
 from marl.games.response_graph import response_graph, response_sinks
-from marl.games.support import drawn_means, support_probabilities
+from marl.games.support import support_probabilities
 from marl.games.welfare import price_of_anarchy, price_of_stability, social_optimum
 from marl.games.words import sentences
 
@@ -60,7 +61,7 @@ def analyze(
         if len(values) < 2:
             raise SolverError(f"profile {game.names(profile)} has 1 episode, and a standard error needs 2; play more")
     means = NormalFormGame(np.nan_to_num(game.means), game.players, game.strategies).rational()
-    tables = drawn_means(game, rng=rng)
+    tables = drawn_games(game, rng=rng)
     concepts = None
     if concept_time is not None:
         concepts = estimated_concepts(game, tables, confidence=confidence, time_limit=concept_time, rng=rng)
@@ -88,7 +89,7 @@ def analyze(
         "price_of_stability": None if stability is None else float(stability),
         **_graph(game, means, learned),
     }
-    _add_support(analysis, game, tables)
+    _add_support(analysis, game, tables, rng)
     analysis["refinement"] = refinement(game, switches.values())
     if concepts is not None:
         analysis["concepts"] = concepts
@@ -96,10 +97,13 @@ def analyze(
     return analysis
 
 
-def _add_support(analysis: dict[str, Any], game: EmpiricalGame, tables: np.ndarray | None) -> None:
+def _add_support(
+    analysis: dict[str, Any], game: EmpiricalGame, tables: np.ndarray | None, rng: np.random.Generator
+) -> None:
     """Put the probabilities beside the equilibria."""
     supports = [[[s] for s in profile] for profile in analysis["pure"]]
-    chances = support_probabilities(game, [*supports, *(one["support"] for one in analysis["mixed"])], tables)
+    supports_mixed = [one["support"] for one in analysis["mixed"]]
+    chances = support_probabilities(game, [*supports, *supports_mixed], tables, rng=rng)
     analysis["pure_support_probability"] = chances[: len(supports)]
     for one, chance in zip(analysis["mixed"], chances[len(supports) :], strict=True):
         one["support_probability"] = chance

@@ -1,8 +1,7 @@
 """How likely the true game has an equilibrium with the support that the mean payoffs show.
 
-Source: the posterior of normal means under a flat prior (Gelman et al. 2013, "Bayesian Data Analysis", ch. 3): mean
-payoffs drawn around the estimates with the estimated covariance, its scale drawn too. Each draw is a game; the share of
-draws that have an equilibrium with exactly this support is the probability.
+Games are drawn from the posterior of the payoffs (`marl.games.posterior`); the share of draws that have an equilibrium
+with exactly this support is the probability.
 """
 
 from __future__ import annotations
@@ -12,68 +11,50 @@ from collections.abc import Sequence
 import numpy as np
 
 from marl.games.empirical import EmpiricalGame
+from marl.games.indifference import newton
 from marl.games.normal_form import Profile
 
-DRAWS = 2_000
-MOST_PAYOFFS = 2_048
-"""Payoffs (profiles times players) up to which games are drawn; their covariance is that number squared."""
-
-GRID_BITS = 40
-"""Drawn payoffs are multiples of the largest one over two to this power."""
+NEWTON_DRAWS = 400
+"""Draws that are judged where three or more players mix, whose equilibria have to be searched in each."""
+STARTS, STEPS = 6, 25
+TOLERANCE = 1e-9
+"""Gains, as a share of the player's payoff range, and weights that count as none at a mixed equilibrium."""
 
 Support = Sequence[Sequence[int]]
 
 
 def support_probabilities(
-    game: EmpiricalGame, supports: Sequence[Support], tables: np.ndarray | None
+    game: EmpiricalGame, supports: Sequence[Support], tables: np.ndarray | None, *, rng: np.random.Generator
 ) -> list[float | None]:
     """For each of `supports` (per player the strategies that are played), the probability that it is an equilibrium's.
 
-    `tables` are games as `drawn_means` draws them. None where it is not computed: without tables; a mixed support of
-    three or more players, or of two with unequally many strategies (of degenerate games, which no draw is); a switch
-    that needs a missing profile.
+    `tables` are games as `drawn_games` draws them. None where it is not computed: without tables; a mixed support that
+    only degenerate games have, which no draw is (somebody mixes more strategies than the others' weights can make pay
+    alike, as two players with unequally many); a switch that needs a missing profile. Where three or more players mix,
+    `newton` decides from several starts in the first NEWTON_DRAWS games: it misses few. Calibrated where players'
+    stakes are as large beside the noise as each other's.
     """
     if tables is None:
         return [None] * len(supports)
-    players = len(game.shape)
     found: list[float | None] = []
     for support in supports:
-        sizes = {len(own) for own in support}
-        if sizes == {1}:
+        if all(len(own) == 1 for own in support):
             holds = _pure(tables, tuple(own[0] for own in support), game.resolution)
-        elif players == 2 and len(sizes) == 1 and not game.missing:
-            holds = _mixed(tables, support, game.resolution)
+        elif _regular(support) and not game.missing:
+            holds = _mixed(tables, support, rng)
         else:
             holds = None
         found.append(None if holds is None else float(holds.mean()))
     return found
 
 
-def drawn_means(game: EmpiricalGame, *, rng: np.random.Generator, draws: int = DRAWS) -> np.ndarray | None:
-    """Mean payoffs [draws, players, *strategies] that the episodes leave possible; NaN where nothing was played.
+def _regular(support: Support) -> bool:
+    """Whether games in general may have such an equilibrium: nobody's conditions outnumber the others' free weights.
 
-    Payoffs that never varied count as known, and payoffs that always went together stay together, ties included.
-    Calibrated for a prior that is flat where the payoffs lie: one who expects payoffs near zero should believe less.
-    None above MOST_PAYOFFS payoffs. Raises SolverError where a profile has one episode only.
+    Source: McKelvey & McLennan 1997, "The maximal number of regular totally mixed Nash equilibria".
     """
-    players = len(game.shape)
-    if len(game.samples) * players > MOST_PAYOFFS:
-        return None
-    profiles, means, covariance = game.joint
-    values, vectors = np.linalg.eigh(covariance)
-    root = vectors * np.sqrt(np.clip(values, 0.0, None))
-    root[np.diag(covariance) == 0] = 0.0
-    degrees = int(game.counts[game.known].min()) - 1
-    scale = np.sqrt(rng.chisquare(degrees, draws) / degrees)
-    drawn = means + (rng.standard_normal((draws, len(means))) @ root.T) / scale[:, None]
-    # A common grid, finer than any difference that counts, undoes the rounding that would part equal payoffs.
-    grid = 2.0 ** (np.ceil(np.log2(max(np.abs(drawn).max(), np.finfo(float).tiny))) - GRID_BITS)
-    drawn = np.round(drawn / grid) * grid
-    tables = np.full((draws, players, *game.shape), np.nan)
-    for number, profile in enumerate(profiles):
-        place: tuple[int | slice, ...] = (slice(None), slice(None), *profile)
-        tables[place] = drawn[:, number * players : (number + 1) * players]
-    return tables
+    free = [len(own) - 1 for own in support]
+    return all(own <= sum(free) - own for own in free)
 
 
 def _pure(tables: np.ndarray, profile: Profile, resolution: float) -> np.ndarray | None:
@@ -88,27 +69,43 @@ def _pure(tables: np.ndarray, profile: Profile, resolution: float) -> np.ndarray
     return holds
 
 
-def _mixed(tables: np.ndarray, support: Support, resolution: float) -> np.ndarray:
-    """[draws] bool: two players' k x k support makes both indifferent, at positive weights, and no switch gains."""
-    first, second = (np.array(own) for own in support)
-    rows, columns = tables[:, 0], tables[:, 1].transpose(0, 2, 1)
-    holds = np.ones(len(tables), dtype=bool)
-    for own, mine, theirs in ((rows, first, second), (columns, second, first)):
-        weights, value = _indifferent(own[:, mine][:, :, theirs])
-        others = np.einsum("dst,dt->ds", own[:, :, theirs], weights)
-        holds &= (weights > 0).all(axis=1) & (others.max(axis=1) <= value + resolution)
+def _mixed(tables: np.ndarray, support: Support, rng: np.random.Generator) -> np.ndarray:
+    """[draws judged] bool: weights above 0 on all of `support` make its strategies pay alike, and no switch gains."""
+    sizes = [len(own) for own in support]
+    linear = sum(size > 1 for size in sizes) <= 2  # the equations: Newton's first step solves them
+    scaled = _unit_range(tables if linear else tables[:NEWTON_DRAWS])
+    inner = scaled[np.ix_(range(len(scaled)), range(len(sizes)), *support)]
+    starts = [np.concatenate([np.full(size, 1 / size) for size in sizes])]
+    if not linear:
+        starts += [np.concatenate([rng.dirichlet(np.ones(size)) for size in sizes]) for _ in range(STARTS - 1)]
+    holds = np.zeros(len(scaled), dtype=bool)
+    for start in starts:
+        open_ = np.flatnonzero(~holds)
+        games = [inner[open_, player] for player in range(len(sizes))]
+        points, solved = newton(games, np.tile(start, (len(open_), 1)), STEPS)
+        solved &= (points > TOLERANCE).all(axis=1)
+        good = open_[solved]
+        holds[good] = _no_gain(scaled[good], support, points[solved])
     return holds
 
 
-def _indifferent(payoffs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weights [draws, k] of the columns that make all rows of [draws, k, k] pay the same, and what they pay [draws]."""
-    draws, size, _ = payoffs.shape
-    system = np.zeros((draws, size + 1, size + 1))
-    system[:, :size, :size], system[:, :size, size], system[:, size, :size] = payoffs, -1.0, 1.0
-    wanted = np.zeros((draws, size + 1, 1))
-    wanted[:, size] = 1.0
-    singular = np.abs(np.linalg.det(system)) < 1e-300
-    system[singular] = np.eye(size + 1)
-    solved = np.linalg.solve(system, wanted)[:, :, 0]
-    solved[singular] = np.nan
-    return solved[:, :size], solved[:, size]
+def _unit_range(tables: np.ndarray) -> np.ndarray:
+    """Each player's payoffs [draws, players, *strategies] moved and scaled to lie between 0 and 1."""
+    axes = tuple(range(2, tables.ndim))
+    low = tables.min(axis=axes, keepdims=True)
+    span = tables.max(axis=axes, keepdims=True) - low
+    return (tables - low) / np.where(span == 0, 1, span)
+
+
+def _no_gain(tables: np.ndarray, support: Support, points: np.ndarray) -> np.ndarray:
+    """[games] bool: at `points` [games, sum of support] no strategy pays more than the player's first one in use."""
+    parts = np.split(points, np.cumsum([len(own) for own in support])[:-1], axis=1)
+    holds = np.ones(len(tables), dtype=bool)
+    for player, own in enumerate(support):
+        pays = tables[:, player]
+        for other in reversed(range(len(support))):
+            if other != player:
+                pays = np.moveaxis(pays.take(support[other], axis=other + 1), other + 1, -1)
+                pays = (pays @ parts[other].reshape(-1, *[1] * (pays.ndim - 3), len(support[other]), 1))[..., 0]
+        holds &= pays.max(axis=1) <= pays[:, own[0]] + TOLERANCE
+    return holds

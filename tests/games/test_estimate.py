@@ -15,9 +15,9 @@ from marl.games.concepts import CONCEPTS
 from marl.games.empirical import EmpiricalGame
 from marl.games.estimate import estimated_concepts, seat_symmetry, seats_averaged
 from marl.games.normal_form import NormalFormGame
+from marl.games.posterior import drawn_games
 from marl.games.selection import risk_comparisons
 from marl.games.solution import solve
-from marl.games.support import drawn_means
 
 STAG, DILEMMA = (np.array(TWO_PLAYERS[name][:2], dtype=float) for name in ("stag_hunt", "prisoners_dilemma"))
 
@@ -35,7 +35,7 @@ def played(payoffs: np.ndarray, episodes: int = 40, noise: float = 1.0, seed: in
 
 def concepts(game: EmpiricalGame, time_limit: float = 120.0, draws: int | None = 16) -> dict[str, Any]:
     rng = np.random.default_rng(0)
-    tables = None if draws is None else drawn_means(game, rng=rng, draws=draws)
+    tables = None if draws is None else drawn_games(game, rng=rng, draws=draws)
     return estimated_concepts(game, tables, confidence=0.9, time_limit=time_limit, rng=rng)
 
 
@@ -70,7 +70,7 @@ def test_the_solution_is_that_of_solve_for_the_mean_payoffs(noisy: tuple[Empiric
 
 def test_probabilities_are_shares_of_the_drawn_games(noisy: tuple[EmpiricalGame, dict[str, Any]]) -> None:
     game, record = noisy
-    tables = drawn_means(game, rng=np.random.default_rng(0), draws=16)
+    tables = drawn_games(game, rng=np.random.default_rng(0), draws=16)
     assert tables is not None
     welfare = tables.sum(axis=1).reshape(16, -1)
     for k, profile in enumerate(np.ndindex(2, 2)):
