@@ -12,6 +12,8 @@ from marl.report import formats
 from marl.report.game import Profile, Strategies, profile_names
 from marl.report.svg import element
 
+SHRINK = 0.75
+"""So far a drawing is made smaller where there is no room for it; beyond that it scrolls."""
 MOST_NODES = 64
 CELL_X, CELL_Y = 168.0, 92.0
 BOX_X, BOX_Y = 124.0, 44.0
@@ -55,6 +57,7 @@ def response_graph(analysis: Mapping[str, Any]) -> Markup | None:
         view_box=f"0 0 {width:.0f} {height:.0f}",
         width=width,
         height=height,
+        style=f"min-width: {SHRINK * width:.0f}px",
         class_="graph",
         role="img",
         aria_label=words,
