@@ -113,10 +113,10 @@ def _drawn_ratios(lines: list[_Lines], rng: np.random.Generator, draws: int) -> 
     """How large the variance of gains is in units of the usual noise, drawn from its posterior: [draws].
 
     It is the same for all players, whatever units they are paid in. The share of an estimated gain that is kept, ratio
-    / (1 + ratio), has the prior density 2 x from 0 to 1: between Strawderman's 1971 flat one and knowing no bound.
+    / (1 + ratio), has the prior density 3 x^2 from 0 to 1: between Strawderman's 1971 flat one and keeping all.
     """
-    # The density of the ratio r is 2 r / (1 + r)^3; the grid being geometric, times r.
-    weight = 2 * np.log(RATIOS) - 3 * np.log1p(RATIOS) + sum(own.log_likelihood() for own in lines)
+    # The density of the ratio r is 3 r^2 / (1 + r)^4; the grid being geometric, times r.
+    weight = 3 * np.log(RATIOS) - 4 * np.log1p(RATIOS) + sum(own.log_likelihood() for own in lines)
     weight = np.exp(weight - weight.max())
     return rng.choice(RATIOS, draws, p=weight / weight.sum())
 

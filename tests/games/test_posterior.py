@@ -26,12 +26,12 @@ def gains(game: EmpiricalGame, draws: int = 20_000, seed: int = 1) -> np.ndarray
 
 
 def test_one_switch_has_the_probability_of_the_integral() -> None:
-    """Gain g of error 1, prior N(0, r), kept share x = r / (1 + r) of density 2 x; the likelihood is N(g; 0, 1 + r)."""
+    """Gain g of error 1, prior N(0, r), kept share x = r / (1 + r) of density 3 x^2; the likelihood is N(g; 0, 1 + r)."""
     estimate, episodes = 1.2, 2_000
     game = switch(estimate, episodes, noise=episodes**0.5)
 
     def weight(x: float) -> float:
-        return 2 * x * stats.norm.pdf(estimate, 0, (1 / (1 - x)) ** 0.5)
+        return 3 * x**2 * stats.norm.pdf(estimate, 0, (1 / (1 - x)) ** 0.5)
 
     total = integrate.quad(weight, 0, 1)[0]
     expected = integrate.quad(lambda x: weight(x) * stats.norm.cdf(x**0.5 * estimate), 0, 1)[0] / total
