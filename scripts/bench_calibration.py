@@ -23,7 +23,7 @@ import numpy as np
 
 from marl.evaluation.statistics import success_interval
 from marl.games import EmpiricalGame, NormalFormGame, mixed_equilibria
-from marl.games.posterior import drawn_games
+from marl.games.posterior import drawn_gains
 from marl.games.regret import Distributions, profile_regret
 from marl.games.support import support_probabilities
 
@@ -135,7 +135,7 @@ def reliability(simulations: int, shape: tuple[int, ...], episodes: int, error: 
         noise = error * np.sqrt(episodes) * rng.standard_normal((episodes, *truth.shape))
         game = empirical(truth + noise, paired=False)
         reported = [one.support for one in mixed_equilibria(game.to_normal_form()).equilibria]
-        chances = support_probabilities(game, reported, drawn_games(game, rng=rng), rng=rng)
+        chances = support_probabilities(game, reported, drawn_gains(game, rng=rng), rng=rng)
         pairs = zip(chances, reported, strict=True)
         said += [(chance, support in right) for chance, support in pairs if chance is not None]
     chances, hits = np.array(said, dtype=float).T

@@ -1,8 +1,8 @@
 """Every solution concept of an empirical game: what its mean payoffs say, and how sure that is.
 
 The concepts are those of `marl solve`, by the same functions, asked of the game of mean payoffs and of games drawn from
-what the episodes leave possible (`marl.games.posterior.drawn_games`): a claim's probability is the share of drawn games
-in which it holds too, a number's interval runs between quantiles of what it is in them.
+what the episodes leave possible (`marl.games.posterior.drawn_payoffs`): a claim's probability is the share of drawn
+games in which it holds too, a number's interval runs between quantiles of what it is in them.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """Games that the episodes of an empirical game leave possible: draws from the posterior of its mean payoffs.
 
+`drawn_payoffs` is for all that payoffs themselves bear on; its prior is flat. `drawn_gains` is for equilibria.
+
 Equilibria depend on nothing but gains: what a player gets by one strategy rather than another, the others' play given.
 Their errors are normal with the estimated covariance, of which the scale is drawn, too, for every set of alternatives
 (Gelman et al. 2013, "Bayesian Data Analysis", section 3.2), with Satterthwaite's 1946 degrees of freedom.
@@ -18,37 +20,52 @@ from marl.games.empirical import EmpiricalGame
 DRAWS = 2_000
 MOST_PAYOFFS = 2_048
 """Payoffs (profiles times players) up to which games are drawn; their covariance is that number squared."""
+GRID_BITS = 40
+"""Drawn payoffs are multiples of the largest one over two to this power."""
 RATIOS = np.geomspace(1e-3, 1e6, 181)
 """Variances of the gains over those of their errors that are thought of."""
 MOST_DEGREES = 1e9
 """Of lines that were never played."""
-GRID_BITS = 40
-"""Drawn payoffs are multiples of the largest one over two to this power, as are covariances that are compared."""
 
 
-def drawn_games(game: EmpiricalGame, *, rng: np.random.Generator, draws: int = DRAWS) -> np.ndarray | None:
+def drawn_payoffs(game: EmpiricalGame, *, rng: np.random.Generator, draws: int = DRAWS) -> np.ndarray | None:
     """Mean payoffs [draws, players, *strategies] that the episodes leave possible; NaN where nothing was played.
 
-    Payoffs that never varied count as known, and payoffs that always went together stay together, ties included. Of a
-    player's payoffs against one play of the others the differences have the prior; their mean, on which no equilibrium
-    depends, has none. None above MOST_PAYOFFS payoffs. Raises SolverError where a profile has one episode only.
+    Normal around the measured ones with their covariance, whose scale is drawn for all at once: payoffs that never
+    varied count as known, and payoffs that always went together stay together, ties included. None above MOST_PAYOFFS
+    payoffs. Raises SolverError where a profile has one episode only.
     """
-    if len(game.samples) * len(game.shape) > MOST_PAYOFFS:
+    if _too_many(game):
         return None
-    twins, root = _errors(game.joint[2])
+    degrees = int(game.counts[game.known].min()) - 1
+    scale = np.sqrt(degrees / rng.chisquare(degrees, draws))
+    root = _error_root(game)
+    drawn = game.joint[1] + rng.standard_normal((draws, root.shape[1])) @ root.T * scale[:, None]
+    # A common grid, finer than any difference that counts, undoes the rounding that would part equal payoffs.
+    grid = 2.0 ** (np.ceil(np.log2(max(np.abs(drawn).max(), np.finfo(float).tiny))) - GRID_BITS)
+    tables = _tables(game, np.round(drawn / grid) * grid)
+    tables[:, :, ~game.known] = np.nan
+    return tables
+
+
+def drawn_gains(game: EmpiricalGame, *, rng: np.random.Generator, draws: int = DRAWS) -> np.ndarray | None:
+    """Games [draws, players, *strategies] whose equilibria the true one may have; NaN where nothing was played.
+
+    Of a player's payoffs against one play of the others only the differences are drawn; their mean is the estimate.
+    None above MOST_PAYOFFS payoffs. Raises SolverError where a profile has one episode only.
+    """
+    if _too_many(game):
+        return None
+    root = _error_root(game)
     tables = _tables(game, rng.standard_normal((draws, root.shape[1])) @ root.T)
-    unit_errors, numbers = _tables(game, root.T), _tables(game, twins[None])[0]
-    lines = [_Lines(game, unit_errors[:, player], numbers[player], player) for player in range(len(game.shape))]
+    unit_errors = _tables(game, root.T)
+    lines = [_Lines(game, unit_errors[:, player], player) for player in range(len(game.shape))]
     ratios = _drawn_ratios(lines, rng, draws).reshape(draws, *[1] * len(game.shape))
     for player, own in enumerate(lines):
-        scale = own.drawn_scale(rng, draws)
+        scale = own.degrees / rng.chisquare(own.degrees, (draws, *own.degrees.shape))
         signal, noise = ratios * own.usual, own.noise * scale
         kept = np.where(own.noise > 0, signal / np.where(own.noise > 0, signal + noise, 1.0), 1.0)
-        level, gains = own.split(tables[:, player])
-        tables[:, player] = own.level + np.sqrt(scale) * level + kept * own.gains + np.sqrt(kept * scale) * gains
-    # A common grid, finer than any difference that counts, undoes the rounding that would part equal payoffs.
-    grid = 2.0 ** (np.ceil(np.log2(max(np.abs(tables).max(), np.finfo(float).tiny))) - GRID_BITS)
-    tables = np.round(tables / grid) * grid
+        tables[:, player] = own.level + kept * own.gains + np.sqrt(kept * scale) * own.split(tables[:, player])[1]
     tables[:, :, ~game.known] = np.nan
     return tables
 
@@ -61,7 +78,7 @@ class _Lines:
     `directions`: strategies played in the line less 1. All have the player's axis, those per line with length 1.
     """
 
-    def __init__(self, game: EmpiricalGame, unit_errors: np.ndarray, twins: np.ndarray, player: int) -> None:
+    def __init__(self, game: EmpiricalGame, unit_errors: np.ndarray, player: int) -> None:
         self._axis = player - len(game.shape)
         self._known = game.known
         self.level, self.gains = self.split(np.where(game.known, game.means[player], 0.0))
@@ -72,15 +89,6 @@ class _Lines:
         uncertain = self.directions * (self.noise > 0)
         self.usual = float((self.noise * uncertain).sum() / max(uncertain.sum(), 1))
         self.degrees = self._degrees(game, player)
-        # Lines that always went together, as against two equal policies, have one error, and so one scale of it.
-        alike = np.moveaxis(twins, self._axis, -1).reshape(-1, game.shape[player])
-        self._group = np.unique(alike, axis=0, return_inverse=True)[1].ravel()
-
-    def drawn_scale(self, rng: np.random.Generator, draws: int) -> np.ndarray:
-        """How much larger the errors' variance is than estimated, drawn for every line: [draws, *lines]."""
-        degrees = self.degrees.ravel()[np.unique(self._group, return_index=True)[1]]
-        scale = degrees / rng.chisquare(degrees, (draws, len(degrees)))
-        return scale[:, self._group].reshape(draws, *self.degrees.shape)
 
     def _degrees(self, game: EmpiricalGame, player: int) -> np.ndarray:
         """Paired episodes give differences, with one degree less than there are; others Satterthwaite's."""
@@ -121,16 +129,17 @@ def _drawn_ratios(lines: list[_Lines], rng: np.random.Generator, draws: int) -> 
     return rng.choice(RATIOS, draws, p=weight / weight.sum())
 
 
-def _errors(covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of K payoffs with this covariance [K, K] of errors: numbers [K], one for all that always go together, and a root
-    [K, K] whose product with itself transposed is the covariance, with equal rows, to the last bit, for these.
-    """
-    grid = max(np.abs(covariance).max(), np.finfo(float).tiny) * 2.0**-GRID_BITS
-    _, first, twins = np.unique(np.round(covariance / grid), axis=0, return_index=True, return_inverse=True)
+def _too_many(game: EmpiricalGame) -> bool:
+    return len(game.samples) * len(game.shape) > MOST_PAYOFFS
+
+
+def _error_root(game: EmpiricalGame) -> np.ndarray:
+    """[payoffs, payoffs] whose product with itself transposed is the covariance of the errors of all mean payoffs."""
+    covariance = game.joint[2]
     values, vectors = np.linalg.eigh(covariance)
-    root = vectors * np.sqrt(np.clip(values, 0.0, None))
+    root: np.ndarray = vectors * np.sqrt(np.where(values > len(values) * np.finfo(float).eps * values[-1], values, 0.0))
     root[np.diag(covariance) == 0] = 0.0
-    return twins.ravel(), root[first][twins.ravel()]
+    return root
 
 
 def _tables(game: EmpiricalGame, rows: np.ndarray) -> np.ndarray:

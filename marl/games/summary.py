@@ -15,7 +15,7 @@ from marl.games.estimate import estimated_concepts
 from marl.games.mean_intervals import mean_intervals
 from marl.games.mixed import mixed_equilibria
 from marl.games.normal_form import NormalFormGame, Profile
-from marl.games.posterior import drawn_games
+from marl.games.posterior import drawn_gains, drawn_payoffs
 from marl.games.pure import pure_equilibria
 from marl.games.refinement import refinement
 from marl.games.regret import (
@@ -61,9 +61,9 @@ def analyze(
         if len(values) < 2:
             raise SolverError(f"profile {game.names(profile)} has 1 episode, and a standard error needs 2; play more")
     means = NormalFormGame(np.nan_to_num(game.means), game.players, game.strategies).rational()
-    tables = drawn_games(game, rng=rng)
     concepts = None
     if concept_time is not None:
+        tables = drawn_payoffs(game, rng=rng)
         concepts = estimated_concepts(game, tables, confidence=confidence, time_limit=concept_time, rng=rng)
     found = _equilibria(game, means, concepts)
     pure = [one for one in found.equilibria if one.pure is not None]
@@ -89,7 +89,7 @@ def analyze(
         "price_of_stability": None if stability is None else float(stability),
         **_graph(game, means, learned),
     }
-    _add_support(analysis, game, tables, rng)
+    _add_support(analysis, game, rng)
     analysis["refinement"] = refinement(game, switches.values())
     if concepts is not None:
         analysis["concepts"] = concepts
@@ -97,13 +97,11 @@ def analyze(
     return analysis
 
 
-def _add_support(
-    analysis: dict[str, Any], game: EmpiricalGame, tables: np.ndarray | None, rng: np.random.Generator
-) -> None:
+def _add_support(analysis: dict[str, Any], game: EmpiricalGame, rng: np.random.Generator) -> None:
     """Put the probabilities beside the equilibria."""
     supports = [[[s] for s in profile] for profile in analysis["pure"]]
     supports_mixed = [one["support"] for one in analysis["mixed"]]
-    chances = support_probabilities(game, [*supports, *supports_mixed], tables, rng=rng)
+    chances = support_probabilities(game, [*supports, *supports_mixed], drawn_gains(game, rng=rng), rng=rng)
     analysis["pure_support_probability"] = chances[: len(supports)]
     for one, chance in zip(analysis["mixed"], chances[len(supports) :], strict=True):
         one["support_probability"] = chance

@@ -28,7 +28,7 @@ def support_probabilities(
 ) -> list[float | None]:
     """For each of `supports` (per player the strategies that are played), the probability that it is an equilibrium's.
 
-    `tables` are games as `drawn_games` draws them. None where it is not computed: without tables; a mixed support that
+    `tables` are games as `drawn_gains` draws them. None where it is not computed: without tables; a mixed support that
     only degenerate games have, which no draw is (somebody mixes more strategies than the others' weights can make pay
     alike, as two players with unequally many); a switch that needs a missing profile. Where three or more players mix,
     `newton` decides from several starts in the first NEWTON_DRAWS games: it misses few. Calibrated where players'

@@ -15,7 +15,7 @@ from marl.games.concepts import CONCEPTS
 from marl.games.empirical import EmpiricalGame
 from marl.games.estimate import estimated_concepts, seat_symmetry, seats_averaged
 from marl.games.normal_form import NormalFormGame
-from marl.games.posterior import drawn_games
+from marl.games.posterior import drawn_payoffs
 from marl.games.selection import risk_comparisons
 from marl.games.solution import solve
 
@@ -35,7 +35,7 @@ def played(payoffs: np.ndarray, episodes: int = 40, noise: float = 1.0, seed: in
 
 def concepts(game: EmpiricalGame, time_limit: float = 120.0, draws: int | None = 16) -> dict[str, Any]:
     rng = np.random.default_rng(0)
-    tables = None if draws is None else drawn_games(game, rng=rng, draws=draws)
+    tables = None if draws is None else drawn_payoffs(game, rng=rng, draws=draws)
     return estimated_concepts(game, tables, confidence=0.9, time_limit=time_limit, rng=rng)
 
 
@@ -68,9 +68,9 @@ def test_the_solution_is_that_of_solve_for_the_mean_payoffs(noisy: tuple[Empiric
             assert value == solved[field], field
 
 
-def test_probabilities_are_shares_of_the_drawn_games(noisy: tuple[EmpiricalGame, dict[str, Any]]) -> None:
+def test_probabilities_are_shares_of_the_drawn_payoffs(noisy: tuple[EmpiricalGame, dict[str, Any]]) -> None:
     game, record = noisy
-    tables = drawn_games(game, rng=np.random.default_rng(0), draws=16)
+    tables = drawn_payoffs(game, rng=np.random.default_rng(0), draws=16)
     assert tables is not None
     welfare = tables.sum(axis=1).reshape(16, -1)
     for k, profile in enumerate(np.ndindex(2, 2)):

@@ -13,7 +13,7 @@ from marl.errors import SolverError
 from marl.games.empirical import EmpiricalGame
 from marl.games.mixed import mixed_equilibria
 from marl.games.normal_form import NormalFormGame
-from marl.games.posterior import drawn_games
+from marl.games.posterior import drawn_gains
 from marl.games.support import _mixed, _regular, support_probabilities
 
 PENNIES = np.array([[[1.0, -1.0], [-1.0, 1.0]], [[-1.0, 1.0], [1.0, -1.0]]])
@@ -32,7 +32,7 @@ def played(payoffs: np.ndarray, episodes: int, noise: float, rng: np.random.Gene
 
 
 def chances_of(game: EmpiricalGame, supports: Any, rng: np.random.Generator, **settings: Any) -> list[float | None]:
-    return support_probabilities(game, supports, drawn_games(game, rng=rng, **settings), rng=rng)
+    return support_probabilities(game, supports, drawn_gains(game, rng=rng, **settings), rng=rng)
 
 
 def test_what_many_quiet_episodes_show_is_nearly_certain() -> None:
