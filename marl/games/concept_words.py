@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -94,14 +94,11 @@ class Told:
 
 def _left_out(told: Told) -> Iterator[Sentence]:
     if told.record["left_out"]:
-        say, missing = Numbers(), told.record["missing"]
-        profiles = [told.profile(profile) for profile in missing[:SHOWN]]
-        if len(missing) > SHOWN:
-            profiles.append(f"{say('further missing profiles', len(missing) - SHOWN)} more")
+        say = Numbers()
+        profiles = _first(say, told.record["missing"], told.profile, "missing profiles")
         concepts = listed(map(quoted, told.record["left_out"]))
         yield say.sentence(
-            f"Left out are concepts that need the payoffs of all profiles ({concepts}): nothing is known of "
-            f"{listed(profiles)}."
+            f"Left out are concepts that need the payoffs of all profiles ({concepts}): nothing is known of {profiles}."
         )
 
 
@@ -128,11 +125,11 @@ def _dominance(told: Told) -> Iterator[Sentence]:
     dropped = told.claims("dominated")
     if not dropped:
         return
-    parts = [f"{_strategy(told, one['player'], one['strategy'])}{told.sure(say, one)}" for one in dropped[:SHOWN]]
-    if len(dropped) > SHOWN:
-        parts.append(f"{say('further dominated', len(dropped) - SHOWN)} more")
+    parts = _first(
+        say, dropped, lambda one: f"{_strategy(told, one['player'], one['strategy'])}{told.sure(say, one)}", "dominated"
+    )
     left = prod(map(len, told.record["solution"]["rationalizable"]))
-    text += f". Dropping such strategies again and again removes {listed(parts)}; "
+    text += f". Dropping such strategies again and again removes {parts}; "
     solved = told.claims("dominance_solvable")
     if solved:
         text += f"what is left, all that is rationalizable, is {told.profile(solved[0]['profile'])}"
@@ -159,11 +156,9 @@ def _pareto(told: Told) -> Iterator[Sentence]:
     if not efficient:
         return
     say = Numbers()
-    parts = [f"{told.profile(one['profile'])}{told.sure(say, one)}" for one in efficient[:SHOWN]]
-    if len(efficient) > SHOWN:
-        parts.append(f"{say('further efficient', len(efficient) - SHOWN)} more")
+    parts = _first(say, efficient, lambda one: f"{told.profile(one['profile'])}{told.sure(say, one)}", "efficient")
     verb = "is" if len(efficient) == 1 else "are"
-    yield say.sentence(f"Pareto efficient (no other profile pays someone more and nobody less) {verb} {listed(parts)}.")
+    yield say.sentence(f"Pareto efficient (no other profile pays someone more and nobody less) {verb} {parts}.")
 
 
 def _prices(told: Told) -> Iterator[Sentence]:
@@ -205,10 +200,8 @@ def _stable(told: Told) -> Iterator[Sentence]:
         text = "As both seats have the same strategies, and their payoffs differ by no more than chance allows "
         text += f"(where it fits least by {say('largest gap', symmetry['largest_gap'])}, allowed are "
         text += f"{say('gap allowed', symmetry['margin'])}), the game is taken for a symmetric one"
-        parts = [f"{_mixture(told, 0, one['support'])}{told.sure(say, one)}" for one in stable[:SHOWN]]
-        if len(stable) > SHOWN:
-            parts.append(f"{say('further stable', len(stable) - SHOWN)} more")
-        found = listed(parts) if parts else "nothing" + "".join(
+        parts = _first(say, stable, lambda one: f"{_mixture(told, 0, one['support'])}{told.sure(say, one)}", "stable")
+        found = parts if stable else "nothing" + "".join(
             told.sure(say, one) for one in told.claims("nothing_evolutionarily_stable")
         )  # fmt: skip
         yield say.sentence(
@@ -222,13 +215,12 @@ def _sinks(told: Told) -> Iterator[Sentence]:
     if not sinks:
         return
     say = Numbers()
-    parts = [f"{{{listed(map(told.profile, one['profiles']))}}}{told.sure(say, one)}" for one in sinks[:SHOWN]]
-    if len(sinks) > SHOWN:
-        parts.append(f"{say('further sinks', len(sinks) - SHOWN)} more")
-    one = len(parts) == 1
+    parts = _first(
+        say, sinks, lambda one: f"{{{listed(map(told.profile, one['profiles']))}}}{told.sure(say, one)}", "sinks"
+    )
     yield say.sentence(
         "When a player may switch to anything that pays more, not only to a best response, the "
-        f"{'sink of play is' if one else 'sinks of play are'} {listed(parts)}."
+        f"{'sink of play is' if len(sinks) == 1 else 'sinks of play are'} {parts}."
     )
 
 
@@ -298,6 +290,14 @@ def _notes(told: Told) -> Iterator[Sentence]:
         say = Numbers()
         parts = [f"{quoted(concept)} ({say(f'{concept} draws', count)})" for concept, count in few.items()]
         yield say.sentence(f"The time allowed did not suffice for all drawn games, but for so many of {listed(parts)}.")
+
+
+def _first(say: Numbers, entries: Sequence[Any], tell: Callable[[Any], str], kind: str) -> str:
+    """The first SHOWN of the entries as `tell` puts them, and how many more there are."""
+    parts = [tell(one) for one in entries[:SHOWN]]
+    if len(entries) > SHOWN:
+        parts.append(f"{say(f'further {kind}', len(entries) - SHOWN)} more")
+    return listed(parts)
 
 
 def _strategy(told: Told, player: int, strategy: int) -> str:
