@@ -49,7 +49,7 @@ def critical_value(
 
 def _studentized(correlation: np.ndarray, degrees: int, rng: np.random.Generator, draws: int) -> Iterator[np.ndarray]:
     """Errors of K normal estimates over their own estimated standard errors, in parts of [draws, K]."""
-    root = _root(correlation)
+    root = covariance_root(correlation)
     # The share of draws beyond a bound varies with the errors by about 1 / (degrees x estimates as good as
     # independent), so that one draw of the errors, the dearer part, serves for many draws of the estimates.
     independent = len(root) ** 2 / np.square(correlation).sum()
@@ -66,11 +66,13 @@ def _correlation(covariance: np.ndarray) -> np.ndarray:
     return covariance / np.outer(scale, scale)
 
 
-def _root(correlation: np.ndarray) -> np.ndarray:
-    """[K, rank] with root @ root.T the correlation matrix [K, K]."""
-    values, vectors = np.linalg.eigh(correlation)
+def covariance_root(covariance: np.ndarray) -> np.ndarray:
+    """[K, rank] with root @ root.T the covariance [K, K]; without variance a row is zero to the last bit."""
+    values, vectors = np.linalg.eigh(covariance)
     kept = values > len(values) * np.finfo(float).eps * values[-1]
-    return vectors[:, kept] * np.sqrt(values[kept])
+    root: np.ndarray = vectors[:, kept] * np.sqrt(values[kept])
+    root[np.diag(covariance) == 0] = 0.0
+    return root
 
 
 def _errors(root: np.ndarray, degrees: int, draws: int, rng: np.random.Generator, most: int) -> Iterator[np.ndarray]:

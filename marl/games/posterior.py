@@ -16,6 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from marl.games.empirical import EmpiricalGame
+from marl.games.intervals import covariance_root
 
 DRAWS = 2_000
 MOST_PAYOFFS = 2_048
@@ -39,7 +40,7 @@ def drawn_payoffs(game: EmpiricalGame, *, rng: np.random.Generator, draws: int =
         return None
     degrees = int(game.counts[game.known].min()) - 1
     scale = np.sqrt(degrees / rng.chisquare(degrees, draws))
-    root = _error_root(game)
+    root = covariance_root(game.joint[2])
     drawn = game.joint[1] + rng.standard_normal((draws, root.shape[1])) @ root.T * scale[:, None]
     # A common grid, finer than any difference that counts, undoes the rounding that would part equal payoffs.
     grid = 2.0 ** (np.ceil(np.log2(max(np.abs(drawn).max(), np.finfo(float).tiny))) - GRID_BITS)
@@ -56,7 +57,7 @@ def drawn_gains(game: EmpiricalGame, *, rng: np.random.Generator, draws: int = D
     """
     if _too_many(game):
         return None
-    root = _error_root(game)
+    root = covariance_root(game.joint[2])
     tables = _tables(game, rng.standard_normal((draws, root.shape[1])) @ root.T)
     unit_errors = _tables(game, root.T)
     lines = [_Lines(game, unit_errors[:, player], player) for player in range(len(game.shape))]
@@ -131,15 +132,6 @@ def _drawn_ratios(lines: list[_Lines], rng: np.random.Generator, draws: int) -> 
 
 def _too_many(game: EmpiricalGame) -> bool:
     return len(game.samples) * len(game.shape) > MOST_PAYOFFS
-
-
-def _error_root(game: EmpiricalGame) -> np.ndarray:
-    """[payoffs, payoffs] whose product with itself transposed is the covariance of the errors of all mean payoffs."""
-    covariance = game.joint[2]
-    values, vectors = np.linalg.eigh(covariance)
-    root: np.ndarray = vectors * np.sqrt(np.where(values > len(values) * np.finfo(float).eps * values[-1], values, 0.0))
-    root[np.diag(covariance) == 0] = 0.0
-    return root
 
 
 def _tables(game: EmpiricalGame, rows: np.ndarray) -> np.ndarray:
