@@ -99,11 +99,12 @@ def analyze(
 
 def _add_support(analysis: dict[str, Any], game: EmpiricalGame, rng: np.random.Generator) -> None:
     """Put the probabilities beside the equilibria."""
-    supports = [[[s] for s in profile] for profile in analysis["pure"]]
-    supports_mixed = [one["support"] for one in analysis["mixed"]]
-    chances = support_probabilities(game, [*supports, *supports_mixed], drawn_gains(game, rng=rng), rng=rng)
-    analysis["pure_support_probability"] = chances[: len(supports)]
-    for one, chance in zip(analysis["mixed"], chances[len(supports) :], strict=True):
+    pure = [[[s] for s in profile] for profile in analysis["pure"]]
+    supports = [*pure, *(one["support"] for one in analysis["mixed"])]
+    tables = drawn_gains(game, rng=rng) if supports else None
+    chances = support_probabilities(game, supports, tables, rng=rng)
+    analysis["pure_support_probability"] = chances[: len(pure)]
+    for one, chance in zip(analysis["mixed"], chances[len(pure) :], strict=True):
         one["support_probability"] = chance
 
 
