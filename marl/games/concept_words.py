@@ -200,10 +200,13 @@ def _stable(told: Told) -> Iterator[Sentence]:
         text = "As both seats have the same strategies, and their payoffs differ by no more than chance allows "
         text += f"(where it fits least by {say('largest gap', symmetry['largest_gap'])}, allowed are "
         text += f"{say('gap allowed', symmetry['margin'])}), the game is taken for a symmetric one"
-        parts = _first(say, stable, lambda one: f"{_mixture(told, 0, one['support'])}{told.sure(say, one)}", "stable")
-        found = parts if stable else "nothing" + "".join(
-            told.sure(say, one) for one in told.claims("nothing_evolutionarily_stable")
-        )  # fmt: skip
+        if stable:
+            found = _first(
+                say, stable, lambda one: f"{_mixture(told, 0, one['support'])}{told.sure(say, one)}", "stable"
+            )
+        else:
+            nothing = told.claims("nothing_evolutionarily_stable")
+            found = f"nothing{''.join(told.sure(say, one) for one in nothing)}"
         yield say.sentence(
             f"{text}; evolutionarily stable (a population that plays it keeps out every small group of mutants) is "
             f"{found}."

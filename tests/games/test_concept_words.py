@@ -70,6 +70,17 @@ def test_missing_profiles_are_named() -> None:
     assert text.endswith("and 1 more.")
 
 
+def test_where_nothing_is_stable_it_is_said_how_sure_that_is() -> None:
+    analysis = copy.deepcopy(ANALYSIS)
+    concepts = analysis["concepts"]
+    concepts["symmetry"] = {"fits": True, "largest_gap": 0.5, "margin": 1.25}
+    concepts["solution"]["ess"] = []
+    nothing = {"concept": "ess", "claim": "nothing_evolutionarily_stable", "holds": True, "probability": 0.75}
+    concepts["claims"] = [nothing]
+    (stable,) = (text for text in texts(analysis) if "evolutionarily stable" in text)
+    assert stable.endswith(" is nothing (75%).")
+
+
 def test_labels_tell_entries_apart() -> None:
     entries = [*ANALYSIS["concepts"]["claims"], *ANALYSIS["concepts"]["numbers"]]
     labels = [label(one) for one in entries]
