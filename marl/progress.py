@@ -29,6 +29,7 @@ NUMBERS: dict[str, tuple[tuple[str, ...], str]] = {
     "success": (("charts/success", "evaluation/success"), "{:.2f}"),
     "NashConv": (("exact/nash_conv",), "{:.3f}"),
     "gains": (("psro/gains",), "{:.3f}"),
+    "incumbent": (("exact/incumbent_nash_conv", "psro/incumbent_gains"), "{:.3f}"),
     "averaged": (("exact/average_nash_conv",), "{:.3f}"),
     "entropy": (("losses/entropy_action", "losses/entropy_message", "losses/entropy"), "{:.3f}"),
     "KL": (("losses/approx_kl",), "{:.4f}"),

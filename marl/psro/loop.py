@@ -11,20 +11,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, Protocol
 
-import numpy as np
-
 from marl.errors import EnvError
 from marl.evaluation.tournament import Profile
-from marl.games import EmpiricalGame
 from marl.games.meta_solver import MetaStrategy, meta_strategy
-from marl.games.regret import ProfileRegret, joint_regret
+from marl.psro.incumbent import Measured, incumbent, measured
 from marl.psro.record import Record
-from marl.seeding import stream
 from marl.settings import PSROSettings
 
 Row = dict[str, Any]
 Payoffs = Mapping[int, Sequence[float]]
 OnProgress = Callable[[Row], None]
+EXACT = "exact/nash_conv"
+EXACT_INCUMBENT = "exact/incumbent_nash_conv"
 
 
 class Oracle(Protocol):
@@ -61,8 +59,9 @@ def grow(
     """Run PSRO from where `record` is to its end; all rows of it, the last one with the `reason` for the end.
 
     A row is an iteration's meta-strategy as measured: by the gains of all members known after its best responses, with
-    intervals that hold for all agents and members at once. It ends where the upper bound of the largest gain is at most
-    `settings.epsilon`, or with a row for the meta-strategy after the last iteration, which has no best responses.
+    intervals that hold for all agents and members at once. Beside it stands the incumbent, the best one so far, in
+    which PSRO ends: where the upper bound of the largest gain over it is at most `settings.epsilon`, or with a row for
+    the meta-strategy after the last iteration, which has no best responses and does not take the incumbent's place.
     Raises EnvError where fewer than two episodes of a profile are completed.
     """
     rows, agents = record.rows(), list(oracle.populations)
@@ -74,10 +73,17 @@ def grow(
         meta = _solved(oracle, record, sizes, settings)
         record.keep_meta(iteration, meta)
         row: Row = {"iteration": iteration, **_described(meta, agents), **oracle.exact(meta)}
-        if iteration == settings.iterations:
-            row["reason"] = f"iterations: all {iteration} are done"
-        else:
-            row |= _answered(oracle, record, meta, settings, confidence, seed, iteration, say)
+        answered = iteration < settings.iterations
+        if answered:
+            _answer(oracle, record, meta, settings, iteration + 1, say)
+        found = measured(record, iteration + 1 + answered, confidence=confidence, seed=seed)
+        best = incumbent(found)
+        if answered:
+            row |= found[-1].metrics(agents, "psro/")
+        row |= {"psro/incumbent": best.iteration, **best.metrics(agents, "psro/incumbent_")}
+        if EXACT in row:
+            row[EXACT_INCUMBENT] = [*rows, row][best.iteration][EXACT]
+        row |= _end(best, answered, settings, confidence)
         row |= {
             "psro/profiles": len(record.samples),
             "psro/episodes": sum(map(len, record.samples.values())),
@@ -116,58 +122,28 @@ def _solved(oracle: Oracle, record: Record, sizes: Sequence[int], settings: PSRO
     return meta_strategy(record.game(sizes).to_normal_form(), settings.meta_solver, roles=roles)
 
 
-def _answered(
-    oracle: Oracle,
-    record: Record,
-    meta: MetaStrategy,
-    settings: PSROSettings,
-    confidence: float,
-    seed: int,
-    iteration: int,
-    say: Callable[[str], None],
-) -> Row:
-    """Best responses to `meta`, and what is gained by them and by all other members."""
-    newest = iteration + 1
+def _answer(
+    oracle: Oracle, record: Record, meta: MetaStrategy, settings: PSROSettings, number: int, say: Callable[[str], None]
+) -> None:
+    """Best responses to `meta`, members `number` of all populations, and the profiles in which one of them plays."""
     for population in dict.fromkeys(oracle.populations.values()):
-        if oracle.members(population) <= newest:
-            say(f"best response {newest} of {population}")
+        if oracle.members(population) <= number:
+            say(f"best response {number} of {population}")
             oracle.respond(population, meta)
-    sizes = [newest + 1] * meta.joint.ndim
-    alone = (profile for profile in product(*map(range, sizes)) if profile.count(newest) <= 1)
-    _fill(oracle, record, alone, settings.episodes, say)
-    joint = np.pad(meta.joint, [(0, 1)] * meta.joint.ndim)
-    rng = stream(seed, "psro", "gains", iteration)
-    game = record.game(sizes)
-    regret = joint_regret(game, joint, confidence=confidence, rng=rng)
-    bound = max(regret.epsilon, unseen_gain(game, confidence))
-    row = _measured(regret, list(oracle.populations)) | {"psro/epsilon": bound}
-    if bound <= settings.epsilon:
-        row["reason"] = (
-            f"confidence bound: no member, the newest best responses among them, gains more than {bound:.4g} "
-            f"({confidence:.0%} confidence), and psro.epsilon is {settings.epsilon:g}"
-        )
-    return row
+    profiles = product(range(number + 1), repeat=meta.joint.ndim)
+    _fill(oracle, record, (one for one in profiles if one.count(number) <= 1), settings.episodes, say)
 
 
-def unseen_gain(game: EmpiricalGame, confidence: float) -> float:
-    """What outcomes that no episode showed may be worth, as far as payoffs range: the rule of three.
-
-    Two members that did the same in all n episodes differ by no variance at all, and still may do differently in a
-    share 1 - (1 - confidence)^(1/n) of them (Hanley & Lippman-Hand 1983, "If nothing goes wrong, is everything all
-    right?"). No bound on a gain is smaller than that share of the largest range of an agent's payoffs.
-    """
-    payoffs = np.concatenate(list(game.samples.values()))
-    fewest = min(map(len, game.samples.values()))
-    return float(np.ptp(payoffs, axis=0).max() * (1 - (1 - confidence) ** (1 / fewest)))
-
-
-def _measured(regret: ProfileRegret, agents: Sequence[str]) -> Row:
-    mean, low, high = regret.nash_conv
-    row: Row = {"psro/gains": mean, "psro/gains_low": low, "psro/gains_high": high}
-    for agent, own in zip(agents, regret.players, strict=True):
-        row[f"psro/gain/{agent}"] = own.mean
-        row[f"psro/best_member/{agent}"] = own.best_response
-    return row
+def _end(best: Measured, answered: bool, settings: PSROSettings, confidence: float) -> Row:
+    """The reason to end, if there is one."""
+    if not answered:
+        return {"reason": f"iterations: all {settings.iterations} are done"}
+    if best.epsilon > settings.epsilon:
+        return {}
+    return {
+        "reason": f"confidence bound: no member, the newest best responses among them, gains more than "
+        f"{best.epsilon:.4g} ({confidence:.0%} confidence), and psro.epsilon is {settings.epsilon:g}"
+    }
 
 
 def _described(meta: MetaStrategy, agents: Sequence[str]) -> Row:

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from marl.errors import StoreError
 from marl.evaluation.tournament import Profile
 from marl.games import EmpiricalGame
@@ -70,6 +72,14 @@ class Record:
     def keep_meta(self, iteration: int, meta: MetaStrategy) -> None:
         """Write the meta-strategy of an iteration."""
         self.store.write_json(f"meta_strategies/{iteration:03d}.json", self.described(meta))
+
+    def meta(self, iteration: int) -> MetaStrategy:
+        """The meta-strategy of an iteration as it was written."""
+        kept = self.store.read_json(f"meta_strategies/{iteration:03d}.json")
+        joint = np.zeros([len(kept["marginals"][agent]) for agent in self.agents])
+        for one in kept["played"]:
+            joint[tuple(one["members"])] = one["probability"]
+        return MetaStrategy(joint, kept["method"])
 
     def described(self, meta: MetaStrategy) -> dict[str, Any]:
         """A meta-strategy as plain data: how often each agent plays each member, and the profiles' probabilities."""

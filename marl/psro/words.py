@@ -9,11 +9,11 @@ import numpy as np
 
 from marl.games.meta_solver import MetaStrategy
 from marl.games.phrases import Numbers, Sentence, listed, name
+from marl.psro.loop import EXACT
 from marl.psro.record import Record
 from marl.settings import Scenario
 
 SHOWN = 3
-EXACT = "exact/nash_conv"
 
 _SOLVERS = {
     "nash": "a Nash equilibrium of the game between members",
@@ -26,27 +26,28 @@ _SOLVERS = {
 def described(
     rows: Sequence[Mapping[str, Any]], record: Record, populations: Mapping[str, str], scenario: Scenario
 ) -> dict[str, Any]:
-    """The record of a run that has ended, with its `summary`."""
+    """The record of a run that has ended, with its `summary`; its `solution` is the incumbent at the end."""
     settings, closing = scenario.psro, rows[-1]
-    measured = next((row for row in reversed(rows) if "psro/epsilon" in row), None)
+    bounded = "psro/epsilon" in closing
     found: dict[str, Any] = {
         "meta_solver": settings.meta_solver,
         "epsilon": settings.epsilon,
         "confidence": scenario.evaluation.confidence,
         "populations": dict(populations),
-        "members": dict.fromkeys(populations.values(), closing["iteration"] + (2 if "psro/epsilon" in closing else 1)),
+        "members": dict.fromkeys(populations.values(), closing["iteration"] + 1 + bounded),
         "profiles": closing["psro/profiles"],
         "episodes": closing["psro/episodes"],
         "reason": closing["reason"],
-        "bounded": "psro/epsilon" in closing,
-        "solution": {"iteration": closing["iteration"], **_solution(record, closing["iteration"])},
-        "gains": None if measured is None else _gains(measured, populations),
+        "bounded": bounded,
+        "solution": {"iteration": closing["psro/incumbent"], **_solution(record, closing["psro/incumbent"])},
+        "gains": _gains(closing, populations),
         "history": [
             {
                 "iteration": row["iteration"],
                 "gains": row.get("psro/gains"),
                 "epsilon": row.get("psro/epsilon"),
                 "nash_conv": row.get(EXACT),
+                "incumbent": row["psro/incumbent"],
             }
             for row in rows
         ],
@@ -56,18 +57,15 @@ def described(
 
 
 def _solution(record: Record, iteration: int) -> dict[str, Any]:
-    kept = record.store.read_json(f"meta_strategies/{iteration:03d}.json")
-    game = record.game([iteration + 1] * len(record.agents))
-    joint = np.zeros(game.shape)
-    for one in kept["played"]:
-        joint[tuple(one["members"])] = one["probability"]
-    weights = {tuple(p): joint[tuple(p)] * np.eye(joint.ndim) for p in np.argwhere(joint > 0).tolist()}
+    meta = record.meta(iteration)
+    game = record.game(meta.joint.shape)
+    weights = {tuple(p): meta.joint[tuple(p)] * np.eye(meta.joint.ndim) for p in np.argwhere(meta.joint > 0).tolist()}
     payoffs, covariance = game.estimate(weights)
     errors = np.sqrt(np.diag(covariance))
-    return kept | {
+    return record.described(meta) | {
         "payoffs": dict(zip(record.agents, payoffs.tolist(), strict=True)),
         "standard_errors": dict(zip(record.agents, errors.tolist(), strict=True)),
-        "independent": _independent(MetaStrategy(joint, kept["method"])),
+        "independent": _independent(meta),
     }
 
 
@@ -80,17 +78,18 @@ def _independent(meta: MetaStrategy) -> bool:
 
 
 def _gains(row: Mapping[str, Any], populations: Mapping[str, str]) -> dict[str, Any]:
+    """What is gained over the incumbent of a row."""
+    own = {key.removeprefix("psro/incumbent_"): value for key, value in row.items()}
     return {
-        "iteration": row["iteration"],
-        "agents": {a: {"mean": row[f"psro/gain/{a}"], "member": row[f"psro/best_member/{a}"]} for a in populations},
-        "sum": {"mean": row["psro/gains"], "low": row["psro/gains_low"], "high": row["psro/gains_high"]},
-        "epsilon": row["psro/epsilon"],
+        "agents": {a: {"mean": own[f"gain/{a}"], "member": own[f"best_member/{a}"]} for a in populations},
+        "sum": {"mean": own["gains"], "low": own["gains_low"], "high": own["gains_high"]},
+        "epsilon": own["epsilon"],
     }
 
 
 def sentences(found: Mapping[str, Any]) -> list[Sentence]:
     """The summary: [{"text", "numbers": {name: value}}], every number of a text among its numbers."""
-    writers = (_growth, _end, _mixture, _gained, _exactly)
+    writers = (_growth, _end, _chosen, _mixture, _gained, _exactly)
     return [sentence for writer in writers for sentence in writer(found)]
 
 
@@ -120,14 +119,25 @@ def _end(found: Mapping[str, Any]) -> Iterator[Sentence]:
             f"{say('epsilon', found['epsilon'])} was asked for. Policies that training did not find may gain more."
         )
     else:
-        done = say.count("iterations", found["solution"]["iteration"], "iteration")
-        text = f"It ended because all of its {done} were done, not because play had settled"
-        if found["gains"] is not None:
-            text += (
-                f": the last best responses left a bound of {say('gain bound', found['gains']['epsilon'])} on a "
-                f"member's gain, above the {say('epsilon', found['epsilon'])} that was asked for"
-            )
-        yield say.sentence(f"{text}.")
+        yield say.sentence(
+            f"It ended because all of its {say.count('iterations', len(found['history']) - 1, 'iteration')} were done, "
+            "not because play had settled: the best of its meta-strategies leaves a bound of "
+            f"{say('gain bound', found['gains']['epsilon'])} on a member's gain, above the "
+            f"{say('epsilon', found['epsilon'])} that was asked for."
+        )
+
+
+def _chosen(found: Mapping[str, Any]) -> Iterator[Sentence]:
+    say, compared = Numbers(), sum(row["gains"] is not None for row in found["history"])
+    text = f"The result is the meta-strategy of iteration {say('iteration', found['solution']['iteration'])}"
+    if compared > 1:
+        text += (
+            f": of {say('meta-strategies', compared)}, each measured by all members known at the end, it has the least "
+            "upper end of what agents gain together"
+        )
+    if not found["bounded"]:
+        text += ". The last meta-strategy, to which no best responses were trained, is not among the measured"
+    yield say.sentence(f"{text}.")
 
 
 def _mixture(found: Mapping[str, Any]) -> Iterator[Sentence]:
@@ -144,7 +154,7 @@ def _mixture(found: Mapping[str, Any]) -> Iterator[Sentence]:
         more = f", and {say('further members', rest)} more" if rest > 0 else ""
         payoff, error = solution["payoffs"][agent], solution["standard_errors"][agent]
         yield say.sentence(
-            f"In the last meta-strategy {name(agent)} plays {', '.join(parts)}{more}; it gets "
+            f"In it {name(agent)} plays {', '.join(parts)}{more}; it gets "
             f"{say('payoff', payoff)} ± {say('standard error', error)} (± one standard error)."
         )
     if not solution["independent"]:
@@ -154,10 +164,7 @@ def _mixture(found: Mapping[str, Any]) -> Iterator[Sentence]:
 
 
 def _gained(found: Mapping[str, Any]) -> Iterator[Sentence]:
-    gains = found["gains"]
-    if gains is None:
-        return
-    say = Numbers()
+    say, gains = Numbers(), found["gains"]
     parts = [
         f"{name(agent)} gains {say(f'{agent} gain', own['mean'])} by member {say(f'{agent} member', own['member'])}"
         if own["mean"] > 0
@@ -166,9 +173,9 @@ def _gained(found: Mapping[str, Any]) -> Iterator[Sentence]:
     ]
     total = gains["sum"]
     text = (
-        f"Against the meta-strategy of iteration {say('iteration', gains['iteration'])}, switching alone to the best "
-        f"known member, {listed(parts)}, together {say('gains', total['mean'])} ({say('gains low', total['low'])} to "
-        f"{say('gains high', total['high'])}, {say.share('confidence', found['confidence'])} confidence)"
+        f"Over it, by switching alone to the best known member, {listed(parts)}, together "
+        f"{say('gains', total['mean'])} ({say('gains low', total['low'])} to {say('gains high', total['high'])}, "
+        f"{say.share('confidence', found['confidence'])} confidence)"
     )
     if found["meta_solver"] in {"nash", "uniform"}:
         text += ". This is a lower bound on its NashConv, the sum of what all agents gain by their best policies"
@@ -182,10 +189,11 @@ def _exactly(found: Mapping[str, Any]) -> Iterator[Sentence]:
         yield say.sentence("The exact NashConv is unknown: nothing measures this game without sampling.")
         return
     best = min(curve, key=lambda point: point[1])
+    result = found["history"][found["solution"]["iteration"]]["nash_conv"]
     of = "" if found["solution"]["independent"] else ", each agent drawing its member by itself,"
     yield say.sentence(
-        f"Computed exactly, the NashConv of the meta-strategy{of} went from "
-        f"{say('first NashConv', curve[0][1])} before any best response to {say('last NashConv', curve[-1][1])}; "
-        f"the lowest was {say('lowest NashConv', best[1])}, after "
+        f"Computed exactly, the NashConv of the result{of} is {say('NashConv of the result', result)}. Along the "
+        f"iterations that of the meta-strategy went from {say('first NashConv', curve[0][1])} before any best response "
+        f"to {say('last NashConv', curve[-1][1])}; the lowest was {say('lowest NashConv', best[1])}, after "
         f"{say.count('best iteration', best[0], 'best response')} a population."
     )

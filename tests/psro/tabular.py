@@ -53,15 +53,24 @@ class Tabular:
             joint[own] += meta.joint[place]
         return joint
 
+    def answers(self, player: int, joint: np.ndarray) -> np.ndarray:
+        """What each of the player's strategies gets [strategies] where the others play as in `joint`."""
+        others = np.expand_dims(joint.sum(axis=player), player)
+        return (self.game.payoffs[player] * others).sum(axis=tuple(a for a in range(joint.ndim) if a != player))
+
+    def gains(self, meta: MetaStrategy) -> float:
+        """What all players together gain by switching alone, each to its best strategy of the whole game, if it does
+        gain: no fixed strategy may be worth what is drawn together.
+        """
+        joint = self.strategies(meta)
+        own = (self.game.payoffs * joint).sum(axis=tuple(range(1, joint.ndim + 1)))
+        return float(sum(max(0.0, self.answers(player, joint).max() - own[player]) for player in range(joint.ndim)))
+
     def respond(self, population: str, meta: MetaStrategy) -> None:
         self._live()
-        joint, gained = self.strategies(meta), 0.0
-        for player, name in enumerate(self.populations.values()):
-            if name == population:
-                others = np.expand_dims(joint.sum(axis=player), player)
-                axes = tuple(axis for axis in range(joint.ndim) if axis != player)
-                gained = gained + (self.game.payoffs[player] * others).sum(axis=axes)
-        self.pure[population].append(int(np.argmax(gained)))
+        joint, names = self.strategies(meta), self.populations.values()
+        seats = [player for player, name in enumerate(names) if name == population]
+        self.pure[population].append(int(np.argmax(sum(self.answers(player, joint) for player in seats))))
 
     def play(self, profile: tuple[int, ...], episodes: Sequence[int]):
         self._live()

@@ -64,11 +64,11 @@ def test_a_run_cut_by_its_limit(make_record: Callable[..., Record]) -> None:
 def test_what_is_unknown_and_what_is_joint_is_said(make_record: Callable[..., Record]) -> None:
     oracle = Tabular(np.array([np.eye(2), np.eye(2)]))  # two conventions, between which alpha-rank splits its masses
     oracle.exact = lambda meta: {}  # type: ignore[method-assign]
-    settings = PSROSettings(meta_solver="alpha_rank", iterations=1, episodes=2)
+    settings = PSROSettings(meta_solver="alpha_rank", iterations=2, episodes=2)
     oracle.pure = {name: [0, 1] for name in oracle.pure}
     record = make_record(list(oracle.populations))
     rows = grow(oracle, record, settings, confidence=0.95, seed=0)
-    scenario = load_scenario("rock_paper_scissors", ["psro.meta_solver=alpha_rank", "psro.iterations=1"])
+    scenario = load_scenario("rock_paper_scissors", ["psro.meta_solver=alpha_rank", "psro.iterations=2"])
     text = said(described(rows, record, oracle.populations, scenario))
     assert "The exact NashConv is unknown" in text
-    assert ("drawn jointly" in text) == (len(rows) == 2)
+    assert "drawn jointly" in text
