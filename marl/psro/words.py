@@ -154,7 +154,7 @@ def _mixture(found: Mapping[str, Any]) -> Iterator[Sentence]:
         more = f", and {say('further members', rest)} more" if rest > 0 else ""
         payoff, error = solution["payoffs"][agent], solution["standard_errors"][agent]
         yield say.sentence(
-            f"In it {name(agent)} plays {', '.join(parts)}{more}; it gets "
+            f"In the result {name(agent)} plays {', '.join(parts)}{more}; it gets "
             f"{say('payoff', payoff)} ± {say('standard error', error)} (± one standard error)."
         )
     if not solution["independent"]:
@@ -173,7 +173,7 @@ def _gained(found: Mapping[str, Any]) -> Iterator[Sentence]:
     ]
     total = gains["sum"]
     text = (
-        f"Over it, by switching alone to the best known member, {listed(parts)}, together "
+        f"Over the result, by switching alone to the best known member, {listed(parts)}, together "
         f"{say('gains', total['mean'])} ({say('gains low', total['low'])} to {say('gains high', total['high'])}, "
         f"{say.share('confidence', found['confidence'])} confidence)"
     )
