@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from marl.errors import ParleyError
 from marl.multi_task import AnyScenario, MultiTask, load_any
 from marl.settings import Scenario
-from marl.store import SETTINGS
+from marl.store import SETTINGS, RunDirectory
 
 RUNS = Path("runs")
+S = TypeVar("S", Scenario, AnyScenario)
 
 
 def any_scenario(
@@ -63,3 +64,19 @@ def run_folder(scenario: AnyScenario, out: Path | None, resume: bool) -> Path:
             raise ParleyError(f"nothing to resume: no {RUNS}/{scenario.name}-* here; name the run directory with --out")
         return runs[-1].parent
     return RUNS / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def settings_of(scenario: S, folder: Path, resume: bool) -> S:
+    """What is trained into `folder`: `scenario`, or with `resume` what the run there was made from.
+
+    Raises ParleyError where that run is of another scenario, and StoreError where there is none.
+    """
+    if not resume:
+        return scenario
+    kept = RunDirectory(folder).settings()
+    if not isinstance(kept, type(scenario)) or kept.name != scenario.name:
+        raise ParleyError(
+            f"{str(folder)!r} is a run of {kept.name!r}, and {scenario.name!r} was to be resumed; name that scenario, "
+            "or another folder with --out"
+        )
+    return kept

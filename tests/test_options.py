@@ -6,7 +6,7 @@ import pytest
 
 from marl.errors import ParleyError
 from marl.multi_task import MultiTask
-from marl.options import any_scenario, one_scenario, run_folder
+from marl.options import any_scenario, one_scenario, run_folder, settings_of
 from marl.scenario import load_scenario
 from marl.store import RunDirectory
 
@@ -39,3 +39,14 @@ def test_the_folder_is_named_new_or_the_newest(tmp_path: Path, monkeypatch: pyte
     for name in ("lewis-1", "lewis-2"):
         RunDirectory.create(Path("runs") / name, scenario)
     assert run_folder(scenario, None, True) == Path("runs/lewis-2")
+
+
+def test_what_is_resumed_is_what_the_run_was_made_from(tmp_path: Path) -> None:
+    lewis, short = load_scenario("lewis"), load_scenario("lewis", ["training.iterations=6"])
+    RunDirectory.create(tmp_path / "run", short)
+    assert settings_of(lewis, tmp_path / "run", False) == lewis
+    assert settings_of(lewis, tmp_path / "run", True) == short
+    with pytest.raises(ParleyError, match="is a run of 'lewis', and 'two_step' was to be resumed"):
+        settings_of(load_scenario("two_step"), tmp_path / "run", True)
+    with pytest.raises(ParleyError, match="not a run directory"):
+        settings_of(lewis, tmp_path, True)
