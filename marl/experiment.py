@@ -51,23 +51,22 @@ def train(
 
     check_trainable(scenario)
     run = RunDirectory(out) if resume else RunDirectory.create(out, scenario, command)
-    trainer = Trainer(run.settings(), run.path, resume=resume)
-    run.update_run(status="training", parameters=trainer.parameters())
     try:
-        with metering(run, "train", trainer.algorithm.meters):
-            closing = trainer.run(on_iteration=lambda row: on_progress("train", row))
-        trainer.export(run.path / "policies")
+        with Trainer(run.settings(), run.path, resume=resume) as trainer:
+            parameters = trainer.parameters()
+            run.update_run(status="training", parameters=parameters)
+            with metering(run, "train", trainer.algorithm.meters):
+                closing = trainer.run(on_iteration=lambda row: on_progress("train", row))
+            trainer.export(run.path / "policies")
     except KeyboardInterrupt:
         run.update_run(status="interrupted")
         raise
     except ParleyError as error:
         run.update_run(status="failed", ended=f"{type(error).__name__}: {error}")
         raise
-    finally:
-        trainer.close()
     run.update_run(status="trained", ended=closing["reason"])
     for name, task in run.tasks().items():
-        task.update_run(status="trained", ended=closing["reason"], parameters=trainer.parameters())
+        task.update_run(status="trained", ended=closing["reason"], parameters=parameters)
         task.replace_metrics(task_rows(name, run.metrics()))
     return run
 

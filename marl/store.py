@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -52,25 +53,42 @@ class RunDirectory:
 
     @classmethod
     def create(cls, path: str | Path, scenario: AnyScenario, command: str = "") -> RunDirectory:
-        """Make the directory, or raise StoreError when it already holds a run."""
+        """Make the directory, in place of a run that failed before its first row of metrics.
+
+        Raises StoreError when it already holds another run.
+        """
         folder = Path(path)
         if any((folder / name).exists() for name in SETTINGS):
-            raise StoreError(f"{str(folder)!r} already holds a run; continue it with --resume or choose another --out")
+            if not cls(folder).failed_at_once:
+                raise StoreError(
+                    f"{str(folder)!r} already holds a run; continue it with --resume or choose another --out"
+                )
+            for name in (*SETTINGS, "metrics.jsonl"):
+                (folder / name).unlink(missing_ok=True)
+            for name in ("silent_twin", "tasks", "tensorboard"):
+                shutil.rmtree(folder / name, ignore_errors=True)
         several = isinstance(scenario, MultiTask)
+        card = {
+            "seed": scenario.seed,
+            "command": command,
+            "status": "new",
+            "started": f"{datetime.now():%Y-%m-%d %H:%M}",
+            "versions": versions(),
+        }
+        # The settings make it a run: whoever is killed in between leaves a folder that can be used again.
+        write_atomically(folder / "run.json", json.dumps(card, indent=1) + "\n")
         write_atomically(folder / SETTINGS[several], dump_scenario(scenario))
         run = cls(folder)
         for name, game in games_of(scenario).items() if several else ():
             task = cls.create(folder / "tasks" / name, game, command)
             for shared in ("policies", "checkpoints"):
                 (task.path / shared).symlink_to(Path("..") / ".." / shared, target_is_directory=True)
-        card = {
-            "seed": scenario.seed,
-            "command": command,
-            "status": "new",
-            "started": f"{datetime.now():%Y-%m-%d %H:%M}",
-        }
-        run.write_json("run.json", {**card, "versions": versions()})
         return run
+
+    @property
+    def failed_at_once(self) -> bool:
+        """Whether the run ended with an error before anything was measured, as with settings that are no use."""
+        return bool(self.read_json("run.json").get("status") == "failed" and not self.metrics())
 
     def settings(self) -> AnyScenario:
         """The resolved scenario, or the multi-task file, that the run was made from."""

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent / "models"))
 from api_server import legal, serving
 
 from marl import experiment
-from marl.errors import LearningError, StoreError
+from marl.errors import LearningError, ScenarioError, StoreError
 from marl.experiment import TWIN, policies_of, seat_strategies, silent, untrained_policies, wants_twin
 from marl.models import LanguageModel
 from marl.models.quantize import to_int8
@@ -145,6 +145,16 @@ def test_training_from_an_int8_folder_is_refused_before_anything_is_written(tmp_
             start(scenario, tmp_path / "run")
     assert not (tmp_path / "run").exists()
     experiment.check_trainable(small("scout_hunt", f"policies.hunter.model={tmp_path / 'int8'}", *FIXED))
+
+
+def test_a_run_whose_settings_cannot_be_used_says_so_and_is_not_in_the_way(tmp_path: Path) -> None:
+    bad = small("scout_hunt", "env.kwargs.valleys=-1")
+    with pytest.raises(ScenarioError, match="refuses"):
+        experiment.train(bad, tmp_path / "run")
+    card = RunDirectory(tmp_path / "run").read_json("run.json")
+    assert card["status"] == "failed"
+    assert card["ended"].startswith("ScenarioError: env.kwargs")
+    assert RunDirectory.create(tmp_path / "run", small()).read_json("run.json")["status"] == "new"
 
 
 FIXED = ["policies.hunter.learn=false"]

@@ -95,6 +95,21 @@ def test_a_directory_that_holds_a_run_is_not_overwritten(run: RunDirectory) -> N
         RunDirectory.create(run.path, load_scenario("lewis"))
 
 
+def test_a_run_that_failed_before_anything_was_measured_makes_room(run: RunDirectory) -> None:
+    run.update_run(status="failed", ended="ModelError: no such model")
+    RunDirectory.create(run.path / "silent_twin", load_scenario("lewis"))
+    (run.path / "mine.txt").write_text("kept")
+    again = RunDirectory.create(run.path, load_scenario("two_step"))
+    assert again.scenario().name == "two_step"
+    assert again.read_json("run.json")["status"] == "new"
+    assert not again.has("silent_twin")
+    assert again.has("mine.txt")
+    again.update_run(status="failed")
+    again.append_metrics({"iteration": 0})
+    with pytest.raises(StoreError, match="--resume or choose another --out"):
+        RunDirectory.create(run.path, load_scenario("lewis"))
+
+
 def test_a_copied_run_still_opens(run: RunDirectory, tmp_path: Path) -> None:
     copy = run.path.rename(tmp_path / "elsewhere")
     assert RunDirectory(copy).scenario() == load_scenario("lewis")
