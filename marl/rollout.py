@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from marl.channel import Intervention
-from marl.errors import ScenarioError
+from marl.errors import EnvError, ScenarioError
 from marl.policies.protocol import Policy
 from marl.policies.together import decide_together, forget
 from marl.settings import Scenario
@@ -69,6 +69,20 @@ def play(
         laid = tables.lay(len(chunk), intervention, pool)
         episodes += _play_group(scenario, seating, laid, chunk, seed, copies, on_step)
     return episodes
+
+
+def opened(scenario: Scenario) -> Table:
+    """A table with its env reset, to be looked at before anybody plays. Raises EnvError where the env raises."""
+    table = Table(scenario)
+    table.open_record(scenario.seed, 0)
+    for step in (table.begin, table.see_state):
+        _guarded(table, step)
+        if table.failed:
+            raise EnvError(
+                f"{scenario.env.entry} raises before anybody has played ({table.episode.error}); fix the env, or its "
+                f"env.kwargs, which are {scenario.env.kwargs}"
+            )
+    return table
 
 
 def _policy_of(agent: str, name: str, policies: Mapping[str, Policy]) -> Policy:

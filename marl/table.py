@@ -158,7 +158,7 @@ class Table:
         """Append the turn; return (action, message) for the env. A failed reply is no message, not an empty one."""
         view, env = self.views[agent], self.env
         assert view.features is not None
-        state, state_text = self._global()
+        state, state_text = self.see_state()
         said = env.messages
         heard = {id(message) for message in env.heard(agent)} if said else ()
         turn = Turn(
@@ -191,7 +191,7 @@ class Table:
         choice = decision.choice if decision.choice is not None and decision.failure is None else 0
         return self.action_names[agent].index(view.options[choice]), ""
 
-    def _global(self) -> tuple[np.ndarray, str | None]:
+    def see_state(self) -> tuple[np.ndarray, str | None]:
         """The state, [S], and its words where the critic reads them: asked for once until the env moves.
 
         The array is empty for an env without `state()`, which everything but a centralized critic can do without.
@@ -259,4 +259,4 @@ class Table:
         """Keep what the env shows where it cuts the agent off: learning needs its value."""
         seen = self.env.observe(agent) if isinstance(self.env, AECEnv) else self._observations[agent]
         turn.next_features = self._flat[agent](seen["observation"])
-        turn.next_state, turn.next_state_text = self._global()
+        turn.next_state, turn.next_state_text = self.see_state()

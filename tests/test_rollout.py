@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from marl.channel import BySender, Deaf
-from marl.errors import ScenarioError
+from marl.errors import EnvError, ScenarioError
 from marl.models import LanguageModel
 from marl.policies import LanguageModelPolicy, scripted_policy
-from marl.rollout import Tables, play
+from marl.rollout import Tables, opened, play
 from marl.scenario import load_scenario, validate_scenario
 from marl.settings import Scenario, ScriptedSettings
 from marl.types import Decision, Episode, ParseFailure, View
@@ -196,6 +196,23 @@ def test_one_episode_that_raises_is_a_record_and_the_others_go_on(scenario: Scen
     assert 0 < len(failed) < 30
     assert all(episode.error == "RuntimeError: the north is closed" for episode in failed)
     assert all(episode.mean_return == 5.0 for episode in episodes if episode.outcome != "failed")
+
+
+@pytest.mark.parametrize("where", ["__init__", "reset", "state"])
+def test_an_env_that_raises_before_anybody_plays_is_named(scenario: Scenario, where: str) -> None:
+    env = scenario.env.model_copy(update={"entry": f"{__name__}:env_that_breaks", "kwargs": {"where": where}})
+    with pytest.raises((EnvError, ScenarioError), match=rf"env_that_breaks.*no {where} today"):
+        opened(scenario.model_copy(update={"env": env}))
+    assert opened(scenario).env.agents == ["scout_0", "partner_0"]
+
+
+def env_that_breaks(where: str) -> Any:
+    from envs.scout_hunt import ScoutHunt
+
+    def broken(*args: Any, **kwargs: Any) -> None:
+        raise RuntimeError(f"no {where} today")
+
+    return type("Faulty", (ScoutHunt,), {where: broken})()
 
 
 def env_that_breaks_in_north() -> Any:

@@ -17,8 +17,8 @@ import numpy as np
 from marl.errors import LearningError
 from marl.learning.presets import Reads, preset
 from marl.policies.encoding import Alphabet, alphabet, talks
+from marl.rollout import opened
 from marl.settings import Scenario
-from marl.table import open_env
 from marl.text import flat_size
 from marl.types import Episode, Message, Phase, Turn
 
@@ -54,10 +54,11 @@ class CriticLayout:
 
 
 def critic_layout(scenario: Scenario) -> CriticLayout:
-    """Open the scenario's env once and measure it. Raises LearningError where the critic needs a `state()` in vain."""
-    env = open_env(scenario)
-    env.reset(seed=0)
-    agents = tuple(env.possible_agents)
+    """Open the scenario's env once and measure it. Raises LearningError where the critic needs a `state()` in vain,
+    and EnvError where the env raises.
+    """
+    table = opened(scenario)
+    env, agents = table.env, tuple(table.env.possible_agents)
     algorithm = scenario.training.algorithm
     reads = preset(algorithm).critic
     if reads == "none":
@@ -67,13 +68,12 @@ def critic_layout(scenario: Scenario) -> CriticLayout:
     if reads == "own":
         widths = [flat_size(env.unwrapped.observation_space(agent)) for agent in agents]
         return CriticLayout(agents, max(widths), reads, messages=talks(scenario))
-    try:
-        size = int(np.asarray(env.state()).size)
-    except NotImplementedError as error:
+    size = table.see_state()[0].size
+    if not size:
         raise LearningError(
             f"{algorithm}'s critic reads the env's state(), which {scenario.env.entry} does not have; "
             f"implement state() or set training.algorithm: {'vdn' if scenario.training.value_based else 'ippo'}"
-        ) from error
+        )
     letters = alphabet(scenario) if reads == "actions" else None
     layout = CriticLayout(agents, size, reads, letters, reads != "state" and talks(scenario))
     return replace(layout, vector=size + layout.joint)
