@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from marl.errors import LearningError
 from marl.learning import objectives
 from marl.learning.features import Columns
 from marl.training_settings import TrainingSettings
@@ -114,6 +115,11 @@ def counterfactual(given: Given) -> Estimate:
     paths, q = Trajectories(columns), given.values
     taken = q.gather(-1, columns["chosen"].unsqueeze(-1)).squeeze(-1)
     last = columns["cut"]
+    if bool(last.all()):
+        raise LearningError(
+            "every trajectory was cut after its only turn, so that no value of a choice is known; let episodes end, make "
+            "them longer, or set training.algorithm: mappo"
+        )
     after = taken.new_zeros(paths.shape[0])
     after[columns["trajectory"][last]] = taken[last]
     targets = objectives.td_lambda(

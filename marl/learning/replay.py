@@ -115,7 +115,7 @@ class ReplayBuffer:
         if size > self.capacity:
             raise LearningError(
                 f"{size} transitions at once are more than the replay buffer's capacity of {self.capacity}, so that "
-                "some would be lost; raise the capacity or add fewer at once"
+                "some would be lost; raise training.q.buffer, or play fewer training.episodes at once"
             )
         given = {name: _kind(name, column) for name, column in rows.items()}
         kept = {name: _kind(name, column) for name, column in self._columns.items()}

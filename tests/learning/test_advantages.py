@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from marl.errors import LearningError
 from marl.learning.advantages import Given, Trajectories, counterfactual, gae, group, joint_table, returns, role
 from marl.training_settings import TrainingSettings
 
@@ -73,6 +74,21 @@ def test_the_counterfactual_is_q_less_its_mean_under_the_policy() -> None:
     assert estimate.lesson.marked.tolist() == [True, False, True]
     assert estimate.lesson.targets[estimate.lesson.marked].tolist() == [1 + 0.5 * 2, 4.0]
     assert estimate.lesson.predictions.tolist() == [3.0, 2.0, 5.0]
+
+
+def test_choices_of_which_none_has_a_known_value_are_refused() -> None:
+    """Every episode is cut after one turn: nothing says what follows it."""
+    given = columns(
+        reward=[1.0, 2.0],
+        trajectory=[0, 1],
+        place=[0, 0],
+        artificial=[False] * 2,
+        chosen=[1, 0],
+        legal=[[True, True]] * 2,
+        cut=[True, True],
+    )
+    with pytest.raises(LearningError, match=r"cut after its only turn.*training\.algorithm: mappo"):
+        counterfactual(Given(given, settings(), torch.zeros(2, 2), torch.full((2, 2), 0.5).log()))
 
 
 def test_a_group_is_one_agents_turn_of_one_place_in_episodes_of_one_situation() -> None:
