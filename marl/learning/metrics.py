@@ -14,7 +14,7 @@ import numpy as np
 from marl.errors import LearningError
 from marl.types import Episode
 
-COUNTS = ("charts/episodes_failed", "charts/parse_failures", "charts/failed_calls")
+COUNTS = ("charts/episodes_failed", "charts/parse_failures", "charts/failed_calls", "evaluation/episodes_failed")
 """What is added up over tasks."""
 
 

@@ -176,8 +176,10 @@ class Trainer:
     def _evaluate(self, game: Scenario) -> dict[str, float]:
         indices = tuple(range(self.scenario.training.evaluation_episodes))
         seed = seed_of(self.scenario.seed, "periodic evaluation")
-        normal = played(self.algorithm.play(Task(indices, seed, game=game.name, evaluated=True)), "evaluation")
+        every = self.algorithm.play(Task(indices, seed, game=game.name, evaluated=True))
+        normal = played(every, "evaluation")
         row = {RETURN: _mean_return(normal), **success_metrics(normal, "evaluation")}
+        row["evaluation/episodes_failed"] = len(every) - len(normal)
         pool = messages_by_sender(normal)
         if pool and game.channel.intervention == "none":
             scrambled = self.algorithm.play(Task(indices, seed, "scrambled", pool, game=game.name, evaluated=True))

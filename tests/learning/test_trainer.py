@@ -209,7 +209,13 @@ def test_a_silent_scenario_is_not_evaluated_scrambled(make_scenario: MakeScenari
     scenario = make_scenario(training={"evaluation_episodes": 2})
     with Trainer(scenario, make_run(scenario)) as trainer:
         row = trainer.evaluate()
-    assert set(row) == {"evaluation/normal", "time/evaluate"}
+    assert set(row) == {"evaluation/normal", "evaluation/episodes_failed", "time/evaluate"}
+
+
+def test_what_fails_in_evaluation_is_counted(make_scenario: MakeScenario, make_run: MakeRun) -> None:
+    scenario = make_scenario(fault="raise", training={"evaluation_episodes": 12})
+    with Trainer(scenario, make_run(scenario)) as trainer:
+        assert 0 < trainer.evaluate()["evaluation/episodes_failed"] < 12
 
 
 @pytest.mark.parametrize("algorithm", ["mappo", "ippo"])
@@ -364,10 +370,13 @@ def test_a_best_that_the_resumed_run_has_not_reached_yet_is_forgotten(
     assert "iteration_000002" in caplog.text
 
 
+@pytest.mark.parametrize("algorithm", ["mappo", "dqn"])
 def test_every_metric_is_documented_and_stands_in_tensorboard_too(
-    make_scenario: MakeScenario, make_run: MakeRun
+    algorithm: str, make_scenario: MakeScenario, make_run: MakeRun
 ) -> None:
-    scenario = make_scenario(2, talk_rounds=1, training={"iterations": 1, "evaluation_episodes": 2})
+    talk = int(algorithm == "mappo")
+    training = {"algorithm": algorithm, "iterations": 1, "evaluation_episodes": 2, "q": {"updates": 1, "batch": 2}}
+    scenario = make_scenario(2, talk_rounds=talk, training=training)
     run = make_run(scenario)
     with Trainer(scenario, run) as trainer:
         trainer.run()
