@@ -54,7 +54,7 @@ def make_env(scenario: Scenario) -> Any:
     maker = load_attribute(scenario.env.entry, "env.entry")
     try:
         env = maker(**scenario.env.kwargs)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, LookupError, AssertionError, OSError, RuntimeError) as error:
         raise ScenarioError(f"env.kwargs: {scenario.env.entry} refuses {scenario.env.kwargs}: {error}") from error
     except ImportError as error:
         raise ScenarioError(f"env.entry: {scenario.env.entry} cannot be made here: {error}") from error
@@ -170,6 +170,8 @@ def _fault(cls: type[BaseModel], fault: dict[str, Any]) -> str:
         hint = f"; did you mean {close[0]!r}?" if close else ""
         return f"{key}: unknown key{hint} (allowed here: {', '.join(allowed)})"
     message = str(fault["msg"]).removeprefix("Value error, ")
+    if fault["type"] in {"model_type", "dict_type"}:
+        message = "give a mapping of keys to values"
     if fault["type"] == "string_pattern_mismatch" and ":" in str(fault["ctx"]["pattern"]):
         message = 'give "module:attribute", for example "envs.lewis:parallel_env"'
     given = "" if fault["type"] in {"missing", "value_error"} else f" (given: {fault.get('input')!r:.200})"

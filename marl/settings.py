@@ -274,6 +274,16 @@ class Scenario(Settings):
         return self
 
     @model_validator(mode="after")
+    def _a_team_has_a_payoff(self) -> Scenario:
+        seats = [agent for agent, name in self.seats.items() if getattr(self.policies.get(name), "learn", False)]
+        if self.kind == "competitive" and self.training.algorithm in ("vdn", "qmix") and len(seats) > 1:
+            raise ValueError(
+                f"{self.training.algorithm} learns what pays all that learn together, and {seats} play against each "
+                "other (kind: competitive): take dqn or selfplay_ppo, or let one side learn alone"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _values_are_of_one_moment(self) -> Scenario:
         remembering = [name for name, policy in self.policies.items() if getattr(policy, "recurrent", None)]
         if self.training.value_based and remembering:

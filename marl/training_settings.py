@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from marl.strict import Settings
+
+
+def _steady(value: Any) -> Any:
+    """A number alone as the one at both ends."""
+    return (value, value) if isinstance(value, int | float | str) else value
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Price = Annotated[float, Field(ge=0)]
+Schedule = Annotated[tuple[Price, Price], BeforeValidator(_steady)]
+"""From the first to the last iteration; see `marl.learning.objectives.scheduled`."""
 
 
 class CriticSettings(Settings):
@@ -66,14 +77,16 @@ class QSettings(Settings):
     updates: int = Field(default=32, ge=1)
     target_every: int = Field(default=50, ge=1)
     tau: float = Field(default=1.0, gt=0, le=1)
-    huber: float = Field(default=1.0, gt=0, description="errors beyond it count linearly; a large one squares them all")
+    huber: float = Field(
+        default=1.0, gt=0, allow_inf_nan=True, description="errors beyond it count linearly; .inf squares them all"
+    )
     overestimate: float = Field(
         default=1.0, gt=0, le=1, description="weight of what turned out worse than thought; below 1: optimistic"
     )
     steps: int = Field(default=1, ge=1, description="rewards of so many moments are summed before a target's own value")
     double: bool = Field(default=True, description="the network chooses the option that the target network values")
     explore: Literal["epsilon", "ucb"] = "epsilon"
-    epsilon: tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]] = (1.0, 0.05)
+    epsilon: Annotated[tuple[Share, Share], BeforeValidator(_steady)] = (1.0, 0.05)
     anneal: float = Field(default=0.5, gt=0, le=1)
     ucb: float = Field(default=1.0, ge=0, description="what an option seldom tried is given, in units of the return")
     mixer_width: int = Field(default=32, ge=1, description="qmix: hidden units of the mixing network")
@@ -104,7 +117,7 @@ class TrainingSettings(Settings):
     """How the learning policies are trained; `marl.learning.presets` says what each algorithm is made of.
 
     `reinforce` and `coma` make one step an iteration, so that `epochs` and `minibatches` are not for them. What is paid
-    for entropy and signaling goes linearly from the first to the second number over the run.
+    for entropy and signaling goes linearly from the first to the second number over the run; one number alone stays.
     """
 
     algorithm: AlgorithmName = "mappo"
@@ -119,19 +132,19 @@ class TrainingSettings(Settings):
     gradient_checkpointing: bool = Field(default=False, description="less memory, more time")
     gamma: float = Field(default=1.0, ge=0, le=1)
     gae_lambda: float = Field(default=0.95, ge=0, le=1)
-    clip: float = Field(default=0.2, gt=0)
+    clip: float = Field(default=0.2, gt=0, allow_inf_nan=True, description="of PPO's ratios; .inf: none")
     credit: Literal["token", "turn"] = Field(default="token", description="what has a ratio of its own in PPO")
     group: int = Field(default=4, ge=2, description="magrpo: episodes that share the env's seed and are compared")
     role_decay: float = Field(default=0.95, ge=0, lt=1, description="selfplay_ppo: memory of each role's mean return")
     mirror_descent: MirrorDescentSettings = MirrorDescentSettings()
     q: QSettings = QSettings()
     reference: ReferenceSettings | None = None
-    action_entropy: tuple[float, float] = (0.05, 0.0)
-    message_entropy: tuple[float, float] = (0.0, 0.0)
-    signaling: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]] = Field(
+    action_entropy: Schedule = (0.05, 0.0)
+    message_entropy: Schedule = (0.0, 0.0)
+    signaling: Schedule = Field(
         default=(0.0, 0.0), description="pays a nat of what messages tell about what their speaker knows"
     )
-    grad_clip: float = Field(default=1.0, gt=0)
+    grad_clip: float = Field(default=1.0, gt=0, allow_inf_nan=True, description="of the gradient's norm; .inf: none")
     critic: CriticSettings = CriticSettings()
     evaluate_every: int = Field(default=5, ge=1)
     evaluation_episodes: int = Field(default=64, ge=1)

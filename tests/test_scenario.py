@@ -50,6 +50,7 @@ def test_overrides_are_typed_and_validated(tmp_path: Path) -> None:
         ("channel.budget=0", r"channel\.budget: .*greater than or equal to 1.*given: 0"),
         ("seats.sender_0=nobody", r"seats name policies \['nobody'\].*it has \['both'\]"),
         ("env.entry=envs.lewis", r'env\.entry: .*"module:attribute".*given: \'envs\.lewis\''),
+        ("training=3", r"training: give a mapping of keys to values \(given: 3\)"),
         ("seed=-3", r"seed: .*given: -3"),
         ("nonsense", r"'nonsense' is not key=value"),
         ("name.x=1", r"name holds a value"),

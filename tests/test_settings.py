@@ -96,3 +96,11 @@ def test_best_responses_are_trained_as_the_scenario_says_but_for_what_psro_says(
         load_scenario("lewis", ["psro.training={itrations: 3}"])
     with pytest.raises(ScenarioError, match=r"psro.meta_solver: .*'nash', 'uniform', 'alpha_rank' or 'correlated'"):
         load_scenario("lewis", ["psro.meta_solver=best"])
+
+
+@pytest.mark.parametrize("algorithm", ["vdn", "qmix"])
+def test_rivals_are_no_team(algorithm: str) -> None:
+    with pytest.raises(ScenarioError, match=r"play against each other.*take dqn"):
+        load_scenario("rock_paper_scissors", [f"training.algorithm={algorithm}"])
+    alone = "policies.second={kind: scripted, entry: 'marl.policies.scripted:random'}"
+    assert load_scenario("rock_paper_scissors", [f"training.algorithm={algorithm}", alone]).training.value_based

@@ -32,3 +32,23 @@ def test_stop_rules_are_checked(override: str, words: str) -> None:
     with pytest.raises(ScenarioError, match=words):
         load_scenario("lewis", [override])
     assert load_scenario("lewis", ["training.stop.plateau.patience=2"]).training.stop.plateau is not None
+
+
+@pytest.mark.parametrize("value", [".inf", ".nan", "-0.1", "[0.1]", "[0.1, .nan]", "[-1, 0]", "fast"])
+def test_a_price_that_is_no_finite_number_from_0_up_is_refused(value: str) -> None:
+    for key in ("action_entropy", "message_entropy", "signaling"):
+        with pytest.raises(ScenarioError, match=key):
+            load_scenario("lewis", [f"training.{key}={value}"])
+
+
+def test_one_number_is_a_schedule_that_stays() -> None:
+    training = load_scenario("lewis", ["training.action_entropy=0.01", "training.q.epsilon=1e-1"]).training
+    assert (training.action_entropy, training.q.epsilon) == ((0.01, 0.01), (0.1, 0.1))
+
+
+def test_only_what_infinity_turns_off_may_be_infinite() -> None:
+    training = load_scenario("lewis", [f"training.{key}=.inf" for key in ("grad_clip", "clip", "q.huber")]).training
+    assert training.grad_clip == training.clip == training.q.huber == float("inf")
+    for key in ("lr", "critic.lr", "mirror_descent.temperature", "stop.time_s"):
+        with pytest.raises(ScenarioError, match="finite number"):
+            load_scenario("lewis", [f"training.{key}=.inf"])
