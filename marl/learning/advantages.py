@@ -117,8 +117,8 @@ def counterfactual(given: Given) -> Estimate:
     last = columns["cut"]
     if bool(last.all()):
         raise LearningError(
-            "every trajectory was cut after its only turn, so that no value of a choice is known; let episodes end, make "
-            "them longer, or set training.algorithm: mappo"
+            "every trajectory was cut after its only turn, so that no value of a choice is known; let episodes end, "
+            "make them longer, or set training.algorithm: mappo"
         )
     after = taken.new_zeros(paths.shape[0])
     after[columns["trajectory"][last]] = taken[last]
