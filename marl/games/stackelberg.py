@@ -73,8 +73,9 @@ def _strong(own: np.ndarray, theirs: np.ndarray, reply: int, deadline: Deadline)
     """max x.own[:, reply] over distributions x to which `reply` is a best reply; None where it never is."""
     # Payoffs of 1 at least make the optimum a distribution where there is one, and 0 where there is none.
     shift = own.min() - 1
-    rows = np.vstack([(theirs - theirs[:, [reply]]).T, np.full(len(own), shift * 0 + 1)])
-    bound = np.append(np.full(own.shape[1], shift * 0), shift * 0 + 1)
+    gains = (theirs - theirs[:, [reply]]).T
+    rows = np.vstack([gains, np.ones(len(own), own.dtype)])  # of dtype object where payoffs are Fractions: exact
+    bound = np.append(np.zeros(len(gains), own.dtype), 1)
     solved = maximize(own[:, reply] - shift, rows, bound, time_limit=deadline.left)
     if solved.value < 0.5:
         return None
