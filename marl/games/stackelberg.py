@@ -73,9 +73,9 @@ def _strong(own: np.ndarray, theirs: np.ndarray, reply: int, deadline: Deadline)
     """max x.own[:, reply] over distributions x to which `reply` is a best reply; None where it never is."""
     # Payoffs of 1 at least make the optimum a distribution where there is one, and 0 where there is none.
     shift = own.min() - 1
-    # Ones and zeros of the payoffs' own kind, so that fractions stay fractions.
-    rows = np.vstack([(theirs - theirs[:, [reply]]).T, np.ones(len(own), own.dtype)])
-    bound = np.append(np.zeros(own.shape[1], own.dtype), np.ones(1, own.dtype))
+    gains = (theirs - theirs[:, [reply]]).T
+    rows = np.vstack([gains, np.ones(len(own), own.dtype)])  # of dtype object where payoffs are Fractions: exact
+    bound = np.append(np.zeros(len(gains), own.dtype), 1)
     solved = maximize(own[:, reply] - shift, rows, bound, time_limit=deadline.left)
     if solved.value < 0.5:
         return None

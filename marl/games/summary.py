@@ -54,39 +54,29 @@ def analyze(
     (`concepts`, see `marl.games.estimate`). Raises SolverError where the learned profile was not played or a played
     profile has fewer than two episodes.
     """
-    learned = game.profile(learned_profile)
-    if learned not in game.samples:
-        raise SolverError(f"the learned profile {game.names(learned)} was never played; play it first")
-    for profile, values in game.samples.items():
-        if len(values) < 2:
-            raise SolverError(f"profile {game.names(profile)} has 1 episode, and a standard error needs 2; play more")
+    learned = _played(game, learned_profile)
     means = NormalFormGame(np.nan_to_num(game.means), game.players, game.strategies).rational()
     concepts = None
     if concept_time is not None:
         tables = drawn_payoffs(game, rng=rng)
         concepts = estimated_concepts(game, tables, confidence=confidence, time_limit=concept_time, rng=rng)
     found = _equilibria(game, means, concepts)
-    pure = [one for one in found.equilibria if one.pure is not None]
-    best, welfare = social_optimum(means, game.known)
-    comparable = () if game.missing else found.equilibria
-    anarchy, stability = price_of_anarchy(welfare, comparable), price_of_stability(welfare, comparable)
+    pure = [one.pure for one in found.equilibria if one.pure is not None]
     switches = {
         profile: deviation_gains(game, pure_joint(profile, game.shape), confidence=confidence, rng=rng)
-        for profile in dict.fromkeys([learned, *(one.pure for one in pure if one.pure is not None)])
+        for profile in dict.fromkeys([learned, *pure])
     }
     analysis: dict[str, Any] = {
         "game": _game(game, confidence, rng),
         "missing": [list(profile) for profile in game.missing],
         "confidence": confidence,
         "learned": _learned(game, learned, switches[learned]),
-        "pure": [list(one.pure or ()) for one in pure],
-        "pure_epsilon": [regret_of(switches[one.pure]).epsilon for one in pure if one.pure is not None],
+        "pure": [list(profile) for profile in pure],
+        "pure_epsilon": [regret_of(switches[profile]).epsilon for profile in pure],
         "mixed": [_mixed(game, one, confidence, rng) for one in found.equilibria if one.pure is None],
         "complete": found.complete,
         "completeness": found.reason,
-        "social_optimum": {"profile": list(best), "welfare": float(welfare)},
-        "price_of_anarchy": None if anarchy is None else float(anarchy),
-        "price_of_stability": None if stability is None else float(stability),
+        **_welfare(game, means, found),
         **_graph(game, means, learned),
     }
     _add_support(analysis, game, rng)
@@ -95,6 +85,29 @@ def analyze(
         analysis["concepts"] = concepts
     analysis["summary"] = sentences(analysis)
     return analysis
+
+
+def _played(game: EmpiricalGame, learned_profile: Sequence[int | str]) -> Profile:
+    """The learned profile by indices, in a game of which it and the errors are known."""
+    learned = game.profile(learned_profile)
+    if learned not in game.samples:
+        raise SolverError(f"the learned profile {game.names(learned)} was never played; play it first")
+    for profile, values in game.samples.items():
+        if len(values) < 2:
+            raise SolverError(f"profile {game.names(profile)} has 1 episode, and a standard error needs 2; play more")
+    return learned
+
+
+def _welfare(game: EmpiricalGame, means: NormalFormGame, found: EquilibriumSet) -> dict[str, Any]:
+    """The best of the played profiles, and the prices where all were played."""
+    best, welfare = social_optimum(means, game.known)
+    comparable = () if game.missing else found.equilibria
+    anarchy, stability = price_of_anarchy(welfare, comparable), price_of_stability(welfare, comparable)
+    return {
+        "social_optimum": {"profile": list(best), "welfare": float(welfare)},
+        "price_of_anarchy": None if anarchy is None else float(anarchy),
+        "price_of_stability": None if stability is None else float(stability),
+    }
 
 
 def _add_support(analysis: dict[str, Any], game: EmpiricalGame, rng: np.random.Generator) -> None:

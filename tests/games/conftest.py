@@ -1,4 +1,4 @@
-"""`known_games` becomes importable."""
+"""`known_games` becomes importable, and the benchmark whose simulations are tests too."""
 
 from __future__ import annotations
 
@@ -6,3 +6,4 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parents[2] / "scripts"))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bench_calibration import CASES, calibration, judged, played, usual
 from known_games import volunteers_dilemma
 
 from marl.errors import SolverError
@@ -18,17 +19,6 @@ from marl.games.support import _mixed, _regular, support_probabilities
 
 PENNIES = np.array([[[1.0, -1.0], [-1.0, 1.0]], [[-1.0, 1.0], [1.0, -1.0]]])
 STAG = np.array([[[9.0, 0.0], [8.0, 7.0]], [[9.0, 8.0], [0.0, 7.0]]])
-
-
-def played(payoffs: np.ndarray, episodes: int, noise: float, rng: np.random.Generator) -> EmpiricalGame:
-    """Independent normal noise on every payoff of every episode."""
-    shape = payoffs.shape[1:]
-    samples = {
-        profile: payoffs[(slice(None), *profile)] + noise * rng.standard_normal((episodes, len(payoffs)))
-        for profile in np.ndindex(*shape)
-    }
-    players = [f"p{number}" for number in range(len(shape))]
-    return EmpiricalGame(players, [[f"s{s}" for s in range(size)] for size in shape], samples)
 
 
 def chances_of(game: EmpiricalGame, supports: Any, rng: np.random.Generator, **settings: Any) -> list[float | None]:
@@ -78,62 +68,28 @@ def test_what_is_not_computed_is_none() -> None:
         chances_of(EmpiricalGame(["a"], [["x"]], {(0,): [[1.0]]}), [((0,),)], rng)
 
 
-def calibration(
-    simulations: int, shape: tuple[int, ...], episodes: int, error: float, seed: int
-) -> list[tuple[float, bool]]:
-    """(probability, right) of every equilibrium reported in random games, whose payoffs have spread 1 around 0 and are
-    known with a standard error of `error`.
-    """
-    rng = np.random.default_rng(seed)
-    found = []
-    for _ in range(simulations):
-        truth = rng.standard_normal((len(shape), *shape))
-        right = {one.support for one in mixed_equilibria(NormalFormGame(truth)).equilibria}
-        game = played(truth, episodes, error * episodes**0.5, rng)
-        reported = [one.support for one in mixed_equilibria(game.to_normal_form()).equilibria]
-        chances = chances_of(game, reported, rng, draws=400)
-        found += [(p, support in right) for p, support in zip(chances, reported, strict=True) if p is not None]
-    return found
-
-
-def calibration_error(found: list[tuple[float, bool]], bins: int = 5) -> tuple[float, float]:
-    """Over equal ranges of probability: the mean gap between what is said and the share that is right, weighted by
-    equilibria (Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning", 2015), and the largest
-    gap of any range less two of its standard errors.
-    """
-    chances, right = np.array(found, dtype=float).T
-    number = np.minimum((chances * bins).astype(int), bins - 1)
-    mean, largest = 0.0, 0.0
-    for each in sorted(set(number.tolist())):
-        members = number == each
-        said, share, count = chances[members].mean(), right[members].mean(), members.sum()
-        print(f"{each / bins:.1f} to {(each + 1) / bins:.1f}: {count} reported, said {said:.3f}, right {share:.3f}")
-        mean += abs(said - share) * members.mean()
-        largest = max(largest, abs(said - share) - 2 * np.sqrt(said * (1 - said) / count))
-    print(f"mean gap {mean:.3f}")
-    return mean, largest
-
-
 def test_said_and_right_agree_overall() -> None:
     """Where payoffs are as uncertain as they are spread, which a flat prior would overstate by 8 points."""
-    found = calibration(150, (2, 2), 20, 1.0, seed=3)
+    found = judged(150, (2, 2), 20, 1.0, seed=3)
     chances, right = np.array(found, dtype=float).T
     assert abs(chances.mean() - right.mean()) < 0.08
     assert 0.3 < right.mean() < 0.95, "noise must matter, and not too much"
 
 
+def test_gaps_by_hand() -> None:
+    """0.9 said of four, of which three are right, and 0.5 of one that is: (4 * 0.15 + 0.5) / 5."""
+    found = calibration([(0.9, True), (0.9, True), (0.9, True), (0.9, False), (0.5, True)])
+    assert found["mean_gap"] == pytest.approx(0.22)
+    assert found["largest_beyond_chance"] == 0.0  # two standard errors of one are 1
+    assert [(one["reported"], one["right"]) for one in found["fifths"]] == [(1, 1.0), (4, 0.75)]
+    assert calibration([(0.9, False)] * 100)["largest_beyond_chance"] == pytest.approx(0.9 - 2 * 0.03)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("shape", "episodes", "error"),
-    [
-        *(((2, 2), 20, error) for error in (0.1, 0.45, 0.6, 1.0)),
-        ((2, 2), 8, 0.35),
-        *(((3, 3), 20, error) for error in (0.1, 0.45, 0.6, 1.0)),
-        *(((2, 2, 2), 20, error) for error in (0.1, 0.6, 1.0)),
-    ],
-)
+@pytest.mark.parametrize(("shape", "episodes", "error"), CASES)
 def test_the_probability_is_calibrated_within_five_points(shape: tuple[int, ...], episodes: int, error: float) -> None:
     """On average, and in no fifth is there more than chance leaves open."""
-    mean, largest = calibration_error(calibration(2_000 if shape == (2, 2) else 1_000, shape, episodes, error, seed=4))
-    assert mean <= 0.05
-    assert largest <= 0.05
+    found = calibration(judged(usual(shape), shape, episodes, error))
+    print(found)
+    assert found["mean_gap"] <= 0.05
+    assert found["largest_beyond_chance"] <= 0.05
