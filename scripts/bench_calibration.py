@@ -75,22 +75,18 @@ CASES = [
 NOISES: dict[str, Callable[..., np.ndarray]] = {"normal": normal, "coin": coin, "skewed": skewed, "shared": shared}
 
 
-def empirical(drawn: np.ndarray) -> EmpiricalGame:
-    """The game of payoffs [episodes, players, *strategies], paired by episode."""
+def empirical(drawn: np.ndarray, paired: bool = True) -> EmpiricalGame:
+    """The game of payoffs [episodes, players, *strategies], paired by episode or not."""
     samples = {place: drawn[(slice(None), slice(None), *place)] for place in np.ndindex(*drawn.shape[2:])}
     strategies = {f"player_{p}": [f"s{s}" for s in range(size)] for p, size in enumerate(drawn.shape[2:])}
-    return EmpiricalGame.from_samples(strategies, samples)
+    return EmpiricalGame.from_samples(strategies, samples, paired=paired)
 
 
 def played(payoffs: np.ndarray, episodes: int, noise: float, rng: np.random.Generator) -> EmpiricalGame:
     """The game of payoffs [players, *strategies] with independent normal noise in every episode, unpaired."""
-    shape = payoffs.shape[1:]
-    samples = {
-        profile: payoffs[(slice(None), *profile)] + noise * rng.standard_normal((episodes, len(payoffs)))
-        for profile in np.ndindex(*shape)
-    }
-    players = [f"p{number}" for number in range(len(shape))]
-    return EmpiricalGame(players, [[f"s{s}" for s in range(size)] for size in shape], samples)
+    players, *shape = payoffs.shape
+    errors = rng.standard_normal((*shape, episodes, players))
+    return empirical(payoffs + noise * np.moveaxis(errors, (-2, -1), (0, 1)), paired=False)
 
 
 def gains(means: np.ndarray, profile: Distributions) -> np.ndarray:
