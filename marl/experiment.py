@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -62,7 +63,8 @@ def train(
         run.update_run(status="interrupted")
         raise
     except ParleyError as error:
-        run.update_run(status="failed", ended=f"{type(error).__name__}: {error}")
+        with suppress(StoreError):  # no room is left, perhaps, and what went wrong is the other error
+            run.update_run(status="failed", ended=f"{type(error).__name__}: {error}")
         raise
     run.update_run(status="trained", ended=closing["reason"])
     for name, task in run.tasks().items():
