@@ -29,9 +29,10 @@ _PACKAGES = ("parley-marl", "pettingzoo", "gymnasium", "ray", "torch", "transfor
 @contextmanager
 def writing(path: Path, *refusals: type[Exception]) -> Iterator[None]:
     """Raises StoreError, naming `path`, where the system, or a library with one of its `refusals`, cannot write it."""
+    expected: tuple[type[Exception], ...] = (OSError, *refusals)
     try:
         yield
-    except (OSError, *refusals) as error:
+    except expected as error:
         why = getattr(error, "strerror", None) or error
         raise StoreError(
             f"cannot write {str(path)!r}: {why}; see that there is room and leave to write, or choose another --out. A "

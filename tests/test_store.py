@@ -150,7 +150,7 @@ def test_what_cannot_be_written_is_named(
     run: RunDirectory, tmp_path: Path, room: Callable[[int], AbstractContextManager[None]]
 ) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match=r"cannot write '.*file/run/run.json': Not a directory; see that there is room"):
+    with pytest.raises(StoreError, match=r"cannot write '.*file/run/run.json': Not a directory; see that"):
         RunDirectory.create(tmp_path / "file" / "run", load_scenario("lewis"))
     before = {path: path.read_bytes() for path in run.path.iterdir()}
     with room(1000), pytest.raises(StoreError, match=r"cannot write '.*big.json': File too large.*--resume"):

@@ -78,7 +78,9 @@ def _save(state: Any, path: Path) -> None:
         with path.open("wb") as file:
             torch.save(state, file)
     except RuntimeError as error:
-        raise error.__context__ if isinstance(error.__context__, OSError) else error
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from error
+        raise
 
 
 def mark_best(folder: Path, best: Best) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from pydantic import BaseModel
 
@@ -12,8 +12,9 @@ from marl.training_settings import TrainingSettings
 KEPT_READY = ("training.q.", "training.mirror_descent.")
 
 
-def without_effect(training: TrainingSettings) -> dict[str, str]:
-    """The settings that are not as they are by default and that have no effect: dotted name -> beside what.
+def without_effect(training: TrainingSettings, *, given: Collection[str] = ()) -> dict[str, str]:
+    """The settings that are not as they are by default, or are among the `given`, and have no effect: dotted name ->
+    beside what.
 
     `{"training.clip": "training.algorithm: dqn"}`. Nothing that is changed among them changes a run by a bit.
     """
@@ -44,19 +45,24 @@ def without_effect(training: TrainingSettings) -> dict[str, str]:
         found |= {f"critic.{name}": "training.critic.kind: network" for name in ("model", "trunk", "trunk_lr")}
     elif critic.trunk == "frozen":
         found["critic.trunk_lr"] = "training.critic.trunk: frozen"
-    return {f"training.{given}": why for name, why in found.items() for given in _given(training, name)}
+    return {
+        full: why
+        for name, why in found.items()
+        for key, usual in _settings(training, name).items()
+        if (full := f"training.{key}") in given or not usual
+    }
 
 
-def _given(training: TrainingSettings, name: str) -> list[str]:
-    """`name` where it is not as by default; of a section, those of its settings that are not."""
+def _settings(training: TrainingSettings, name: str) -> dict[str, bool]:
+    """`name`, or the settings of the section of that name, and whether each is as by default."""
     *parents, leaf = name.split(".")
     owner: BaseModel = training
     for parent in parents:
         owner = getattr(owner, parent)
     value, usual = getattr(owner, leaf), type(owner).model_fields[leaf].default
     if isinstance(value, BaseModel) and isinstance(usual, BaseModel):
-        return [f"{name}.{key}" for key in type(value).model_fields if getattr(value, key) != getattr(usual, key)]
-    return [name] if value != usual else []
+        return {f"{name}.{key}": getattr(value, key) == getattr(usual, key) for key in type(value).model_fields}
+    return {name: value == usual}
 
 
 def warning_of(training: TrainingSettings) -> str | None:

@@ -57,7 +57,7 @@ def test_what_is_said_to_have_no_effect_has_none(
 ) -> None:
     base = [f"training.algorithm={algorithm}", "training.iterations=2", "training.q={updates: 2, batch: 8}"]
     given = dotted(CHANGED)
-    idle = [name for name in without_effect(TrainingSettings.model_validate({"algorithm": algorithm} | CHANGED))]
+    idle = list(without_effect(TrainingSettings.model_validate({"algorithm": algorithm} | CHANGED)))
     assert set(idle) <= set(given)
     assert len(idle) > 10
     more = [f"{name}={given[name]}".replace("True", "true").replace("False", "false") for name in idle]
@@ -103,8 +103,8 @@ def test_whoever_gives_such_a_setting_is_told(
             experiment.train(scenario.model_copy(update={"training": idle}), tmp_path / folder)
     told = [record.getMessage() for record in caplog.records if "without effect" in record.getMessage()]
     assert told == [
-        "settings without effect: training.minibatches, training.clip (beside training.algorithm: reinforce). Leave them out, or see "
-        "docs/scenarios.md for what reads them"
+        "settings without effect: training.minibatches, training.clip (beside training.algorithm: reinforce). Leave "
+        "them out, or see docs/scenarios.md for what reads them"
     ]
 
 
