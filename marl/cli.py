@@ -110,6 +110,7 @@ def run(
         settings = one_scenario(scenario, set_, seed, model, env_runners, resume)
         folder = run_folder(settings, out, resume)
         settings = settings_of(settings, folder, resume)
+        experiment.warn_of_idle(settings, overrides=set_)
         console.print(f"[bold]{settings.title}[/] → {folder}")
         with _stoppable("run", scenario, folder), ProgressBars(console, settings) as bars:
             done = experiment.run(settings, folder, resume=resume, on_progress=bars, command=_command())
@@ -131,6 +132,7 @@ def train(
         settings = any_scenario(scenario, set_, seed, model, env_runners, resume)
         folder = run_folder(settings, out, resume)
         settings = settings_of(settings, folder, resume)
+        experiment.warn_of_idle(settings, overrides=set_)
         with _stoppable("train", scenario, folder), ProgressBars(console, settings) as bars:
             experiment.train(settings, folder, resume=resume, on_progress=bars, command=_command())
         print_ending(console, RunDirectory(folder))
@@ -155,6 +157,7 @@ def psro(
         settings = one_scenario(scenario, set_, seed, model, env_runners, resume)
         folder = run_folder(settings, out, resume)
         settings = settings_of(settings, folder, resume)
+        experiment.warn_of_idle(settings, overrides=set_)
         with _stoppable("psro", scenario, folder), ProgressBars(console, settings) as bars:
             run = grow(settings, folder, resume=resume, on_progress=bars, command=_command())
         print_analysis(console, run.read_json("psro.json"))
