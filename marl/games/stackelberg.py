@@ -48,8 +48,10 @@ def stackelberg(
     Of exact games with few strategies the strong answer is computed exactly. Raises SolverError unless the game has two
     players and leader is 0 or 1, and where a strong answer takes longer than `time_limit` seconds.
     """
-    if len(game.shape) != 2 or leader not in (0, 1):
-        raise SolverError(f"commitment needs two players and leader 0 or 1; given {len(game.shape)} and {leader}")
+    if len(game.shape) != 2:
+        raise SolverError(f"undefined: commitment needs two players; this game has {len(game.shape)}")
+    if leader not in (0, 1):
+        raise SolverError(f"the leader is player 0 or 1; given leader {leader}")
     deadline = Deadline(time_limit)
     sides = (0, 1) if leader == 0 else (1, 0)
     given = [game.payoffs[side] if leader == 0 else game.payoffs[side].T for side in sides]
