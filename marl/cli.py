@@ -16,7 +16,7 @@ from rich.console import Console
 
 from marl import experiment
 from marl.errors import ParleyError
-from marl.options import RUNS, any_scenario, one_scenario, run_folder, settings_of
+from marl.options import RUNS, any_scenario, begun, one_scenario
 from marl.progress import ProgressBars
 from marl.settings import Scenario
 from marl.store import RunDirectory
@@ -108,8 +108,7 @@ def run(
     """Train, evaluate, analyze and report, in one go."""
     with _explained():
         settings = one_scenario(scenario, set_, seed, model, env_runners, resume)
-        folder = run_folder(settings, out, resume)
-        settings = settings_of(settings, folder, resume)
+        settings, folder = begun(settings, out, resume)
         console.print(f"[bold]{settings.title}[/] → {folder}")
         with _stoppable("run", scenario, folder), ProgressBars(console, settings) as bars:
             done = experiment.run(settings, folder, resume=resume, on_progress=bars, command=_command())
@@ -129,8 +128,7 @@ def train(
     """Train the scenario's learning seats, or those of all tasks of a multi-task file, and export their policies."""
     with _explained():
         settings = any_scenario(scenario, set_, seed, model, env_runners, resume)
-        folder = run_folder(settings, out, resume)
-        settings = settings_of(settings, folder, resume)
+        settings, folder = begun(settings, out, resume)
         with _stoppable("train", scenario, folder), ProgressBars(console, settings) as bars:
             experiment.train(settings, folder, resume=resume, on_progress=bars, command=_command())
         print_ending(console, RunDirectory(folder))
@@ -153,8 +151,7 @@ def psro(
 
     with _explained():
         settings = one_scenario(scenario, set_, seed, model, env_runners, resume)
-        folder = run_folder(settings, out, resume)
-        settings = settings_of(settings, folder, resume)
+        settings, folder = begun(settings, out, resume)
         with _stoppable("psro", scenario, folder), ProgressBars(console, settings) as bars:
             run = grow(settings, folder, resume=resume, on_progress=bars, command=_command())
         print_analysis(console, run.read_json("psro.json"))

@@ -54,6 +54,12 @@ def one_scenario(name: str, *options: Any) -> Scenario:
     return settings
 
 
+def begun(scenario: S, out: Path | None, resume: bool) -> tuple[S, Path]:
+    """What is to be done, and where: `settings_of` the run in `run_folder`."""
+    folder = run_folder(scenario, out, resume)
+    return settings_of(scenario, folder, resume), folder
+
+
 def run_folder(scenario: AnyScenario, out: Path | None, resume: bool) -> Path:
     """The run directory: `out`, or with `resume` the newest run of the scenario, or a new one in runs/."""
     if out is not None:
