@@ -94,7 +94,7 @@ def _mixed(record: Record) -> Iterator[Sentence]:
         f"({say('mixing equilibria', len(chance))} with chance, {say('exact equilibria', exact)} exact"
     )
     if exact < len(found):
-        rest = "in the others" if exact else "in them"
+        rest = "in the others" if exact else "in them" if len(found) > 1 else "in it"
         text += f", and {rest} nobody gains more than {say('largest regret', max(map(_regret, found)))}"
     text += ")"
     end = {

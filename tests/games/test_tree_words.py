@@ -96,3 +96,9 @@ def test_a_tree_that_is_too_large_says_so_once() -> None:
     assert "too many strategies (whole plans of play) to list" in text
     assert "No answer for “pure”, “welfare” and “ess”: “the reduced normal form has about" in text
     assert re.search(r"where neither gains more than \d\.\de-1\d by leaving", text)
+
+
+def test_a_game_that_sums_to_nothing_has_prices() -> None:
+    record = solved_here(kuhn_poker(), ["mixed", "prices"])
+    assert (record["price_of_anarchy"], record["price_of_stability"]) == (1, 1)
+    assert record["equilibrium_welfare"] == {"min": 0, "max": 0}
