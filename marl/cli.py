@@ -42,6 +42,9 @@ app = typer.Typer(
 )
 console = Console()
 
+MORE_EPISODES = 4096
+"""That `marl analyze --refine` may add unless told otherwise."""
+
 ScenarioName = Annotated[str, typer.Argument(help="A packaged scenario's name (see `marl list`) or a YAML file.")]
 RunPath = Annotated[Path, typer.Argument(help="A run directory, as made by `marl run` or `marl train`.")]
 SetOption = Annotated[list[str], typer.Option("--set", help="Override a scenario field: key=value; may be repeated.")]
@@ -228,10 +231,18 @@ def analyze(
     refine: Annotated[
         bool, typer.Option("--refine", help="Keep what was played; add the episodes that open questions need.")
     ] = False,
-    budget: Annotated[int, typer.Option("--budget", help="Of --refine: episodes to add at most.", min=1)] = 4096,
+    budget: Annotated[
+        int | None,
+        typer.Option("--budget", help=f"Of --refine: episodes to add at most; {MORE_EPISODES} by default.", min=1),
+    ] = None,
     time_limit: Annotated[
-        float, typer.Option("--time-limit", help="Seconds for the solution concepts.", min=0.001)
-    ] = experiment.CONCEPT_TIME,
+        float | None,
+        typer.Option(
+            "--time-limit",
+            help=f"Seconds for the solution concepts; {experiment.CONCEPT_TIME:g} by default.",
+            min=0.001,
+        ),
+    ] = None,
 ) -> None:
     """Play the tournament and solve the empirical game: every concept of `marl solve`, and how sure each is."""
     from marl.checkpoints import over_checkpoints as compared
@@ -242,6 +253,12 @@ def analyze(
             raise typer.BadParameter(
                 "--over-checkpoints, --communication and --refine are analyses of their own; ask for one at a time"
             )
+        if budget is not None and not refine:
+            raise typer.BadParameter("--budget is how many episodes --refine may add; give both or neither")
+        if time_limit is not None and (over_checkpoints or communication):
+            raise typer.BadParameter("--time-limit is for the solution concepts, of which this analysis asks none")
+        if over_checkpoints and checkpoint != "last":
+            raise typer.BadParameter("--over-checkpoints compares all kept checkpoints; leave out --checkpoint")
         directory = RunDirectory(run)
         with ProgressBars(console, directory.scenario()) as bars:
             if over_checkpoints:
@@ -249,9 +266,10 @@ def analyze(
             elif communication:
                 analysis = analyze_communication(run, checkpoint=checkpoint, on_progress=bars)
             else:
-                more = budget if refine else None
+                more = (budget or MORE_EPISODES) if refine else None
+                seconds = experiment.CONCEPT_TIME if time_limit is None else time_limit
                 analysis = experiment.analyze(
-                    run, checkpoint=checkpoint, refine=more, time_limit=time_limit, on_progress=bars
+                    run, checkpoint=checkpoint, refine=more, time_limit=seconds, on_progress=bars
                 )
         print_analysis(console, analysis)
         print_usage(console, directory)

@@ -212,9 +212,11 @@ def analyze(
     """
     from marl.evaluation import check_completed, choose_profiles, play_profiles
     from marl.games import EmpiricalGame, summarize
+    from marl.games.limits import Deadline
     from marl.policies import meters
     from marl.rollout import play as rollout
 
+    Deadline(time_limit)  # one that is none is refused before anything is played
     run = RunDirectory(out)
     scenario = run.scenario()
     policies = policies_of(run, checkpoint=checkpoint)

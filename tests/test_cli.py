@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 sys.path.insert(0, str(Path(__file__).parent / "models"))
 from api_server import Server, legal, serving
 
+from marl import experiment
 from marl.cli import app
+from marl.errors import SolverError
 from marl.scenario import load_scenario, packaged_scenarios
 from marl.store import RunDirectory
 
@@ -137,6 +139,9 @@ def test_a_game_tree_is_solved_in_words_and_in_json(runner: CliRunner) -> None:
         ('NFG 1 R "" { "a" "b" } { 2 2 }\n1 2 x', (), "bad.nfg, line 2: expected a payoff"),
         ('NFG 1 R "" { "a" } { 2 }\n1 2', ("--concept", "nash"), "unknown concepts ['nash']"),
         ('NFG 1 R "" { "a" } { 2 }\n1 2', ("--time-limit", "0"), "must be positive"),
+        ('NFG 1 R "" { "a" } { 2 }\n1 2', ("--time-limit", "inf"), "at most 1,000,000 seconds; given inf"),
+        ('NFG 1 R "" { "a" } { 2 }\n1 2', ("--messages", "2", "--time-limit", "nan"), "given nan"),
+        ('NFG 1 R "" { "a" } { 2 }\n1 2', ("--messages", "2", "--speaker", "b"), "no player 'b'; there are a"),
     ],
 )
 def test_a_bad_game_gets_one_message(runner: CliRunner, text: str, arguments: tuple[str, ...], message: str) -> None:
@@ -145,6 +150,27 @@ def test_a_bad_game_gets_one_message(runner: CliRunner, text: str, arguments: tu
     assert done.exit_code == 2
     assert message in " ".join(done.output.split())
     assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--refine", "--communication"), "ask for one at a time"),
+        (("--budget", "9"), "--budget is how many episodes --refine may add"),
+        (("--over-checkpoints", "--time-limit", "9"), "--time-limit is for the solution concepts"),
+        (("--communication", "--time-limit", "9"), "--time-limit is for the solution concepts"),
+        (("--over-checkpoints", "--checkpoint", "best"), "leave out --checkpoint"),
+    ],
+)
+def test_an_analysis_takes_no_option_of_another(runner: CliRunner, arguments: tuple[str, ...], message: str) -> None:
+    done = runner.invoke(app, ["analyze", "nowhere", *arguments], env={"COLUMNS": "200"})
+    assert done.exit_code == 2
+    assert message in done.output
+
+
+def test_a_time_limit_that_is_none_is_refused_before_anything_is_played() -> None:
+    with pytest.raises(SolverError, match="given inf"):
+        experiment.analyze("nowhere", time_limit=float("inf"))
 
 
 TINY = ["training.iterations=1", "training.episodes=8", "training.evaluation_episodes=4", "evaluation.episodes=8"]
