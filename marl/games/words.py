@@ -265,8 +265,8 @@ def _refinement(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
     yield say.sentence(
         f"Undecided is {asked}, {tolerance}, for {open_ones}. If the means are right, "
         f"{say('more episodes', total)} more episodes in "
-        f"{say.count('profiles to play', len(plan['profiles']), 'profile')} would decide it, most "
-        f"({say('most more episodes', first['more'])}) of {_profile(analysis, first['profile'])}."
+        f"{say.count('profiles to play', len(plan['profiles']), 'profile')} would decide it; none needs more than the "
+        f"{say('most more episodes', first['more'])} of {_profile(analysis, first['profile'])}."
     )
 
 
