@@ -16,7 +16,7 @@ from rich.console import Console
 
 from marl import experiment
 from marl.errors import ParleyError
-from marl.options import RUNS, any_scenario, begun, one_scenario
+from marl.options import MORE_EPISODES, RUNS, any_scenario, begun, check_analysis, one_scenario
 from marl.progress import ProgressBars
 from marl.settings import Scenario
 from marl.store import RunDirectory
@@ -41,9 +41,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 console = Console()
-
-MORE_EPISODES = 4096
-"""That `marl analyze --refine` may add unless told otherwise."""
 
 ScenarioName = Annotated[str, typer.Argument(help="A packaged scenario's name (see `marl list`) or a YAML file.")]
 RunPath = Annotated[Path, typer.Argument(help="A run directory, as made by `marl run` or `marl train`.")]
@@ -249,16 +246,7 @@ def analyze(
     from marl.communication_game import analyze_communication
 
     with _explained():
-        if over_checkpoints + communication + refine > 1:
-            raise typer.BadParameter(
-                "--over-checkpoints, --communication and --refine are analyses of their own; ask for one at a time"
-            )
-        if budget is not None and not refine:
-            raise typer.BadParameter("--budget is how many episodes --refine may add; give both or neither")
-        if time_limit is not None and (over_checkpoints or communication):
-            raise typer.BadParameter("--time-limit is for the solution concepts, of which this analysis asks none")
-        if over_checkpoints and checkpoint != "last":
-            raise typer.BadParameter("--over-checkpoints compares all kept checkpoints; leave out --checkpoint")
+        check_analysis(over_checkpoints, communication, refine, budget, time_limit, checkpoint)
         directory = RunDirectory(run)
         with ProgressBars(console, directory.scenario()) as bars:
             if over_checkpoints:

@@ -12,6 +12,8 @@ from marl.settings import Scenario
 from marl.store import SETTINGS, RunDirectory
 
 RUNS = Path("runs")
+MORE_EPISODES = 4096
+"""That `marl analyze --refine` may add unless told otherwise."""
 S = TypeVar("S", Scenario, AnyScenario)
 
 
@@ -52,6 +54,27 @@ def one_scenario(name: str, *options: Any) -> Scenario:
             f"measure. Here give one scenario, such as one of its tasks: {', '.join(settings.tasks)}"
         )
     return settings
+
+
+def check_analysis(
+    over_checkpoints: bool,
+    communication: bool,
+    refine: bool,
+    budget: int | None,
+    time_limit: float | None,
+    checkpoint: str,
+) -> None:
+    """ParleyError for options of `marl analyze` of which one says nothing beside another."""
+    if over_checkpoints + communication + refine > 1:
+        raise ParleyError(
+            "--over-checkpoints, --communication and --refine are analyses of their own; ask for one at a time"
+        )
+    if budget is not None and not refine:
+        raise ParleyError("--budget is how many episodes --refine may add; give both or neither")
+    if time_limit is not None and (over_checkpoints or communication):
+        raise ParleyError("--time-limit is for the solution concepts, of which this analysis asks none; leave it out")
+    if over_checkpoints and checkpoint != "last":
+        raise ParleyError("--over-checkpoints compares all kept checkpoints; leave out --checkpoint")
 
 
 def begun(scenario: S, out: Path | None, resume: bool) -> tuple[S, Path]:
