@@ -16,7 +16,7 @@ from rich.console import Console
 
 from marl import experiment
 from marl.errors import ParleyError
-from marl.options import RUNS, any_scenario, one_scenario, run_folder, settings_of
+from marl.options import MORE_EPISODES, RUNS, any_scenario, begun, check_analysis, one_scenario
 from marl.progress import ProgressBars
 from marl.settings import Scenario
 from marl.store import RunDirectory
@@ -108,9 +108,7 @@ def run(
     """Train, evaluate, analyze and report, in one go."""
     with _explained():
         settings = one_scenario(scenario, set_, seed, model, env_runners, resume)
-        folder = run_folder(settings, out, resume)
-        settings = settings_of(settings, folder, resume)
-        experiment.warn_of_idle(settings, overrides=set_)
+        settings, folder = begun(settings, out, resume, set_)
         console.print(f"[bold]{settings.title}[/] → {folder}")
         with _stoppable("run", scenario, folder), ProgressBars(console, settings) as bars:
             done = experiment.run(settings, folder, resume=resume, on_progress=bars, command=_command())
@@ -130,9 +128,7 @@ def train(
     """Train the scenario's learning seats, or those of all tasks of a multi-task file, and export their policies."""
     with _explained():
         settings = any_scenario(scenario, set_, seed, model, env_runners, resume)
-        folder = run_folder(settings, out, resume)
-        settings = settings_of(settings, folder, resume)
-        experiment.warn_of_idle(settings, overrides=set_)
+        settings, folder = begun(settings, out, resume, set_)
         with _stoppable("train", scenario, folder), ProgressBars(console, settings) as bars:
             experiment.train(settings, folder, resume=resume, on_progress=bars, command=_command())
         print_ending(console, RunDirectory(folder))
@@ -155,9 +151,7 @@ def psro(
 
     with _explained():
         settings = one_scenario(scenario, set_, seed, model, env_runners, resume)
-        folder = run_folder(settings, out, resume)
-        settings = settings_of(settings, folder, resume)
-        experiment.warn_of_idle(settings, overrides=set_)
+        settings, folder = begun(settings, out, resume, set_)
         with _stoppable("psro", scenario, folder), ProgressBars(console, settings) as bars:
             run = grow(settings, folder, resume=resume, on_progress=bars, command=_command())
         print_analysis(console, run.read_json("psro.json"))
@@ -234,20 +228,25 @@ def analyze(
     refine: Annotated[
         bool, typer.Option("--refine", help="Keep what was played; add the episodes that open questions need.")
     ] = False,
-    budget: Annotated[int, typer.Option("--budget", help="Of --refine: episodes to add at most.", min=1)] = 4096,
+    budget: Annotated[
+        int | None,
+        typer.Option("--budget", help=f"Of --refine: episodes to add at most; {MORE_EPISODES} by default.", min=1),
+    ] = None,
     time_limit: Annotated[
-        float, typer.Option("--time-limit", help="Seconds for the solution concepts.", min=0.001)
-    ] = experiment.CONCEPT_TIME,
+        float | None,
+        typer.Option(
+            "--time-limit",
+            help=f"Seconds for the solution concepts; {experiment.CONCEPT_TIME:g} by default.",
+            min=0.001,
+        ),
+    ] = None,
 ) -> None:
     """Play the tournament and solve the empirical game: every concept of `marl solve`, and how sure each is."""
     from marl.checkpoints import over_checkpoints as compared
     from marl.communication_game import analyze_communication
 
     with _explained():
-        if over_checkpoints + communication + refine > 1:
-            raise typer.BadParameter(
-                "--over-checkpoints, --communication and --refine are analyses of their own; ask for one at a time"
-            )
+        check_analysis(over_checkpoints, communication, refine, budget, time_limit, checkpoint)
         directory = RunDirectory(run)
         with ProgressBars(console, directory.scenario()) as bars:
             if over_checkpoints:
@@ -255,9 +254,10 @@ def analyze(
             elif communication:
                 analysis = analyze_communication(run, checkpoint=checkpoint, on_progress=bars)
             else:
-                more = budget if refine else None
+                more = (budget or MORE_EPISODES) if refine else None
+                seconds = experiment.CONCEPT_TIME if time_limit is None else time_limit
                 analysis = experiment.analyze(
-                    run, checkpoint=checkpoint, refine=more, time_limit=time_limit, on_progress=bars
+                    run, checkpoint=checkpoint, refine=more, time_limit=seconds, on_progress=bars
                 )
         print_analysis(console, analysis)
         print_usage(console, directory)

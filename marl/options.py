@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +12,10 @@ from marl.multi_task import AnyScenario, MultiTask, load_any
 from marl.settings import Scenario
 from marl.store import SETTINGS, RunDirectory
 
+logger = logging.getLogger(__name__)
 RUNS = Path("runs")
+MORE_EPISODES = 4096
+"""That `marl analyze --refine` may add unless told otherwise."""
 S = TypeVar("S", Scenario, AnyScenario)
 
 
@@ -52,6 +56,38 @@ def one_scenario(name: str, *options: Any) -> Scenario:
             f"measure. Here give one scenario, such as one of its tasks: {', '.join(settings.tasks)}"
         )
     return settings
+
+
+def check_analysis(
+    over_checkpoints: bool,
+    communication: bool,
+    refine: bool,
+    budget: int | None,
+    time_limit: float | None,
+    checkpoint: str,
+) -> None:
+    """ParleyError for options of `marl analyze` of which one says nothing beside another."""
+    if over_checkpoints + communication + refine > 1:
+        raise ParleyError(
+            "--over-checkpoints, --communication and --refine are analyses of their own; ask for one at a time"
+        )
+    if budget is not None and not refine:
+        raise ParleyError("--budget is how many episodes --refine may add; give both or neither")
+    if time_limit is not None and (over_checkpoints or communication):
+        raise ParleyError("--time-limit is for the solution concepts, of which this analysis asks none; leave it out")
+    if over_checkpoints and checkpoint != "last":
+        raise ParleyError("--over-checkpoints compares all kept checkpoints; leave out --checkpoint")
+
+
+def begun(scenario: S, out: Path | None, resume: bool, overrides: list[str]) -> tuple[S, Path]:
+    """What is to be done, and where: `settings_of` the run in `run_folder`. Warns of settings that have no effect."""
+    from marl.learning.effect import warning_of
+
+    folder = run_folder(scenario, out, resume)
+    settings = settings_of(scenario, folder, resume)
+    if not resume and (told := warning_of(settings.training, overrides)):
+        logger.warning("%s", told)
+    return settings, folder
 
 
 def run_folder(scenario: AnyScenario, out: Path | None, resume: bool) -> Path:

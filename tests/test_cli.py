@@ -13,6 +13,7 @@ from api_server import Server, legal, serving
 
 from marl import experiment
 from marl.cli import app
+from marl.errors import SolverError
 from marl.scenario import load_scenario, packaged_scenarios
 from marl.store import RunDirectory
 
@@ -65,7 +66,7 @@ def test_a_person_can_take_a_seat(runner: CliRunner) -> None:
         (["psro", "kuhn_poker", "--resume"], "nothing to resume"),
         (["psro", "kuhn_poker", "--set", "psro.meta_solver=best"], "'uniform', 'alpha_rank' or 'correlated'"),
         (["psro", "lewis", "--set", "seats.sender_0=human", "--set", "policies.human={kind: human}"], "cannot sit"),
-        (["tune", "nowhere.yaml"], "search file 'nowhere.yaml' does not exist"),
+        (["tune", "nowhere.yaml"], "'nowhere.yaml' cannot be read"),
         (["evaluate", "nowhere", "--checkpoint", "best"], "not a run directory"),
         (["compare", "nowhere"], "not a run directory"),
         (["run", "hunt_and_meet"], "`marl train hunt_and_meet` trains them"),
@@ -80,7 +81,6 @@ def test_bad_input_gets_one_message_and_exit_code_2(runner: CliRunner, arguments
 
 
 def test_a_setting_given_for_nothing_is_told(runner: CliRunner, caplog: pytest.LogCaptureFixture) -> None:
-    experiment._warn_once.cache_clear()
     (Path("taken") / "scenario.yaml").parent.mkdir()
     (Path("taken") / "scenario.yaml").touch()
     (Path("taken") / "run.json").write_text("{}")  # so that nothing is trained
@@ -151,6 +151,9 @@ def test_a_game_tree_is_solved_in_words_and_in_json(runner: CliRunner) -> None:
         ('NFG 1 R "" { "a" "b" } { 2 2 }\n1 2 x', (), "bad.nfg, line 2: expected a payoff"),
         ('NFG 1 R "" { "a" } { 2 }\n1 2', ("--concept", "nash"), "unknown concepts ['nash']"),
         ('NFG 1 R "" { "a" } { 2 }\n1 2', ("--time-limit", "0"), "must be positive"),
+        ('NFG 1 R "" { "a" } { 2 }\n1 2', ("--time-limit", "inf"), "at most 1,000,000 seconds; given inf"),
+        ('NFG 1 R "" { "a" } { 2 }\n1 2', ("--messages", "2", "--time-limit", "nan"), "given nan"),
+        ('NFG 1 R "" { "a" } { 2 }\n1 2', ("--messages", "2", "--speaker", "b"), "no player 'b'; there are a"),
     ],
 )
 def test_a_bad_game_gets_one_message(runner: CliRunner, text: str, arguments: tuple[str, ...], message: str) -> None:
@@ -159,6 +162,27 @@ def test_a_bad_game_gets_one_message(runner: CliRunner, text: str, arguments: tu
     assert done.exit_code == 2
     assert message in " ".join(done.output.split())
     assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--refine", "--communication"), "ask for one at a time"),
+        (("--budget", "9"), "--budget is how many episodes --refine may add"),
+        (("--over-checkpoints", "--time-limit", "9"), "--time-limit is for the solution concepts"),
+        (("--communication", "--time-limit", "9"), "--time-limit is for the solution concepts"),
+        (("--over-checkpoints", "--checkpoint", "best"), "leave out --checkpoint"),
+    ],
+)
+def test_an_analysis_takes_no_option_of_another(runner: CliRunner, arguments: tuple[str, ...], message: str) -> None:
+    done = runner.invoke(app, ["analyze", "nowhere", *arguments], env={"COLUMNS": "200"})
+    assert done.exit_code == 2
+    assert message in done.output
+
+
+def test_a_time_limit_that_is_none_is_refused_before_anything_is_played() -> None:
+    with pytest.raises(SolverError, match="given inf"):
+        experiment.analyze("nowhere", time_limit=float("inf"))
 
 
 TINY = ["training.iterations=1", "training.episodes=8", "training.evaluation_episodes=4", "evaluation.episodes=8"]

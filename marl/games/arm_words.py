@@ -37,7 +37,8 @@ def _arms(record: Record) -> Iterator[Sentence]:
     ]
     yield say.sentence(
         f"The same game was played in {say.count('arms', len(names), 'arm')}: {listed(names)}. "
-        f"{names[0].capitalize()}, the learned profile {_profile(record, record['profile'])} pays {listed(paid)}. "
+        f"{names[0][0].upper()}{names[0][1:]}, the learned profile {_profile(record, record['profile'])} pays "
+        f"{listed(paid)}. "
         "Intervals of payoffs hold for all arms and players at once with "
         f"{say.share('confidence', record['confidence'])} confidence."
     )

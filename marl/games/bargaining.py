@@ -15,8 +15,11 @@ from scipy.optimize import LinearConstraint, linprog, minimize
 from marl.errors import SolverError
 from marl.games.multilinear import float_payoffs
 from marl.games.normal_form import NormalFormGame
+from marl.games.zero_sum import security_level
 
 GAP = 1e-6
+LEAST = 1e-9
+"""A gain for everybody below this share of the payoffs' range is none."""
 MOST_ROUNDS = 200
 
 
@@ -34,19 +37,6 @@ class Agreement:
     gap: float
 
 
-def security_levels(game: NormalFormGame) -> np.ndarray:
-    """What each player can be sure of against all others together, by mixed maximin: [players]."""
-    payoffs = float_payoffs(game)
-    levels = []
-    for player, size in enumerate(game.shape):
-        table = np.moveaxis(payoffs[player], player, 0).reshape(size, -1)
-        rows = np.column_stack([-table.T, np.ones(table.shape[1])])
-        goal, total = np.append(np.zeros(size), -1.0), np.append(np.ones(size), 0.0)[None]
-        bounds = [(0, None)] * size + [(None, None)]
-        levels.append(-linprog(goal, rows, np.zeros(len(rows)), total, [1.0], bounds).fun)
-    return np.array(levels)
-
-
 def nash_bargaining(game: NormalFormGame, disagreement: Sequence[float] | None = None) -> Agreement:
     """The feasible payoffs that maximize the product of the gains over `disagreement` (by default security levels).
 
@@ -54,8 +44,7 @@ def nash_bargaining(game: NormalFormGame, disagreement: Sequence[float] | None =
     1977). Raises SolverError where no feasible payoffs give everybody more than the disagreement, where its length does
     not fit, and where the maximum could not be proved within a relative 1e-6.
     """
-    outside, points, start = _problem(game, disagreement)
-    gains = (points - outside) / np.maximum(np.ptp(points, axis=0), 1e-300)
+    outside, gains, start = _problem(game, disagreement)
     active = [int(k) for k in np.flatnonzero(start > 0)]
     weights = start[active]
     gap = np.inf
@@ -68,7 +57,7 @@ def nash_bargaining(game: NormalFormGame, disagreement: Sequence[float] | None =
         active, weights = [*active, best], np.append(weights, 0.0)
     if gap > GAP:
         raise SolverError(f"the Nash product could only be proved within {gap:.1e} of its maximum; drop strategies")
-    full = np.zeros(len(points))
+    full = np.zeros(len(gains))
     full[active] = weights
     return _agreement(game, full, outside, max(0.0, gap))
 
@@ -97,29 +86,37 @@ def kalai_smorodinsky(game: NormalFormGame, disagreement: Sequence[float] | None
     That gain is over payoffs at which nobody gets less than the disagreement. With more than two players the solution
     may leave something on the table. Errors as in `nash_bargaining`.
     """
-    outside, points, _ = _problem(game, disagreement)
-    profiles, players = points.shape
-    total = np.ones((1, profiles))
-    ideal = [-linprog(-points[:, player], -points.T, -outside + 1e-12, total, [1.0]).fun for player in range(players)]
-    rows = np.column_stack([-points.T, np.array(ideal) - outside])
-    solved = linprog(np.append(np.zeros(profiles), -1.0), rows, -outside, np.append(total, [[0]], axis=1), [1.0])
+    outside, gains, _ = _problem(game, disagreement)
+    profiles, players = gains.shape
+    total, zeros = np.ones((1, profiles)), np.zeros(players)
+    ideal = [-linprog(-gains[:, player], -gains.T, zeros + 1e-12, total, [1.0]).fun for player in range(players)]
+    rows = np.column_stack([-gains.T, ideal])
+    solved = linprog(np.append(np.zeros(profiles), -1.0), rows, zeros, np.append(total, [[0]], axis=1), [1.0])
     weights = np.clip(solved.x[:-1], 0.0, None)
     return _agreement(game, weights / weights.sum(), outside, 0.0)
 
 
 def _problem(game: NormalFormGame, disagreement: Sequence[float] | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Disagreement [players], pure payoffs [profiles, players], and weights where everybody gains."""
-    outside = security_levels(game) if disagreement is None else np.asarray(disagreement, dtype=np.float64)
+    """Disagreement [players], what profiles gain over it as shares of each player's payoff range [profiles, players],
+    and weights where everybody gains.
+    """
+    if disagreement is None:
+        disagreement = [float(security_level(game, player).value) for player in range(len(game.shape))]
+    outside = np.asarray(disagreement, dtype=np.float64)
     if outside.shape != (len(game.shape),) or not np.isfinite(outside).all():
         raise SolverError(f"disagreement {disagreement} needs {len(game.shape)} finite payoffs, one per player")
     points = float_payoffs(game).reshape(len(game.shape), -1).T
-    rows = np.column_stack([-(points - outside).T, np.ones(len(outside))])
-    total = np.append(np.ones(len(points)), 0.0)[None]
-    bounds = [(0, None)] * len(points) + [(None, None)]
-    solved = linprog(np.append(np.zeros(len(points)), -1.0), rows, np.zeros(len(outside)), total, [1.0], bounds)
-    if -solved.fun <= 1e-9 * max(1.0, float(np.abs(points).max())):
+    span = np.ptp(points, axis=0)
+    gains = (points - outside) / np.where(span == 0, 1, span)
+    rows = np.column_stack([-gains.T, np.ones(len(outside))])
+    total = np.append(np.ones(len(gains)), 0.0)[None]
+    bounds = [(0, None)] * len(gains) + [(None, None)]
+    solved = linprog(np.append(np.zeros(len(gains)), -1.0), rows, np.zeros(len(outside)), total, [1.0], bounds)
+    if solved.status != 0:
+        raise SolverError(f"the linear program was not solved: {solved.message}")
+    if -solved.fun <= LEAST:
         raise SolverError(f"no joint play gives every player more than the disagreement {outside.tolist()}")
-    return outside, points, solved.x[:-1]
+    return outside, gains, solved.x[:-1]
 
 
 def _agreement(game: NormalFormGame, weights: np.ndarray, outside: np.ndarray, gap: float) -> Agreement:

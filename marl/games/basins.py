@@ -80,7 +80,7 @@ def basins_of_attraction(
 
 def _replicator(game: Game) -> Follow:
     payoffs = game.payoffs.astype(np.float64)
-    time = 1000 / max(float(payoffs.max() - payoffs.min()), 1e-9)
+    time = 1000 / (float(payoffs.max() - payoffs.min()) or 1.0)
     return lambda start: replicator(game, start, time=time, points=101)
 
 

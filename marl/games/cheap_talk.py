@@ -69,7 +69,7 @@ class CheapTalk:
     def _player(self, given: int | str) -> int:
         index = self.players.index(given) if isinstance(given, str) and given in self.players else given
         if not isinstance(index, int | np.integer) or not 0 <= index < len(self.players):
-            raise SolverError(f"there is no player {given!r}; the game has {self.players}, or their indices")
+            raise SolverError(f"there is no player {given!r}; there are {', '.join(self.players)}")
         return int(index)
 
     def _check_size(self) -> None:

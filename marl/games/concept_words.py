@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
 from typing import Any
 
-from marl.games.phrases import Numbers, Sentence, listed, name, play, quoted
+from marl.games.phrases import Numbers, Sentence, listed, name, play, quoted, tied_masses
 
 SHOWN = 3
 """Claims of each kind that are told one by one."""
@@ -79,12 +79,12 @@ class Told:
         if one["estimate"] is None:
             return "undefined"
         text = say(label(one), one["estimate"])
-        if one["low"] is None or one["low"] == one["high"] == one["estimate"]:
-            return text
-        text += f" ({say(f'{label(one)} low', one['low'])} to {say(f'{label(one)} high', one['high'])}"
-        if one["defined"] < 1:
-            text += f", undefined in {say.share(f'{label(one)} undefined', 1 - one['defined'])}"
-        return f"{text})"
+        parts = []
+        if one["low"] is not None and not one["low"] == one["high"] == one["estimate"]:
+            parts.append(f"{say(f'{label(one)} low', one['low'])} to {say(f'{label(one)} high', one['high'])}")
+        if one["defined"] is not None and one["defined"] < 1:
+            parts.append(f"undefined in {say.share(f'{label(one)} undefined', 1 - one['defined'])}")
+        return f"{text} ({', '.join(parts)})" if parts else text
 
     def rivals(self, say: Numbers, claim: str) -> str:
         """What stands in the place of a claim in other drawn games."""
@@ -174,15 +174,18 @@ def _prices(told: Told) -> Iterator[Sentence]:
 
 
 def _selection(told: Told) -> Iterator[Sentence]:
+    complete = (told.record["solution"] or {}).get("complete") == "yes"
     for one in told.claims("payoff_dominant"):
         say = Numbers()
         text = f"{_support(told, one['support'])} is payoff dominant{told.sure(say, one)}"
-        yield say.sentence(f"{text}: no other equilibrium pays any player more.")
+        other = "no other equilibrium" if complete else "no other equilibrium that was found"
+        yield say.sentence(f"{text}: {other} pays any player more.")
     for one in told.claims("nothing_payoff_dominant"):
         if len(told.record["solution"]["mixed"] or ()) < 2:
             break  # with one equilibrium there is nothing to choose among
         say = Numbers()
-        text = "No equilibrium is payoff dominant (pays every player as much as any other)"
+        text = "No equilibrium" if complete else "No equilibrium that was found"
+        text += " is payoff dominant (pays nobody less than any other, and somebody more)"
         yield say.sentence(f"{text}{told.sure(say, one)}.")
     compared = told.claims("risk_dominant")
     for k, one in enumerate(compared[:SHOWN]):
@@ -232,10 +235,13 @@ def _alpha_rank(told: Told) -> Iterator[Sentence]:
         say, found = Numbers(), told.record["solution"]["alpha_rank"]
         masses = [one for one in told.numbers("alpha_rank", "alpha_rank_mass") if one["profile"] == top["profile"]]
         share = f", with the share {told.valued(say, masses[0])} of the long run" if masses else ""
+        tied = tied_masses(found)
+        tie = f", as high as {say.count('tied profiles', tied, 'other')}" if tied else ""
         yield say.sentence(
             "Alpha-rank (populations, one a player, in which rare mutants take over by what they earn; selection "
             f"intensity {say('alpha', found['alpha'])}, {say('population', found['population'])} members each) puts "
-            f"{told.profile(top['profile'])} first{told.sure(say, top)}{share}{told.rivals(say, 'alpha_rank_top')}."
+            f"{told.profile(top['profile'])} first{tie}{told.sure(say, top)}{share}"
+            f"{told.rivals(say, 'alpha_rank_top')}."
         )
 
 

@@ -22,7 +22,13 @@ from marl.games.response_graph import response_sinks
 from marl.games.selection import payoff_dominant, risk_comparisons
 from marl.games.solving import Concept, Solving, held, plain
 from marl.games.tree_concepts import TREE_CONCEPTS, security_of_tree, tree_fields, uniform_regrets
-from marl.games.welfare import pareto_set, price_of_anarchy, price_of_stability, social_optimum
+from marl.games.welfare import (
+    equilibrium_welfare,
+    pareto_set,
+    price_of_anarchy,
+    price_of_stability,
+    social_optimum,
+)
 from marl.games.zero_sum import is_constant_sum
 
 AGREEMENT = 1e-6
@@ -165,11 +171,11 @@ def _point(one: Equilibrium) -> np.ndarray:
 def _prices(solving: Solving) -> dict[str, Any]:
     profile, _ = social_optimum(solving.game)
     optimum = sum(pure_equilibrium(solving.game, profile).payoffs)
-    equilibria = solving.equilibria.equilibria
-    welfare = [sum(one.payoffs) for one in equilibria]
+    welfare = equilibrium_welfare(solving.game, solving.equilibria.equilibria, optimum)
+    paid = [(own,) for own in welfare]
     return {
-        "price_of_anarchy": plain(price_of_anarchy(optimum, equilibria)),
-        "price_of_stability": plain(price_of_stability(optimum, equilibria)),
+        "price_of_anarchy": plain(price_of_anarchy(optimum, paid)),
+        "price_of_stability": plain(price_of_stability(optimum, paid)),
         "equilibrium_welfare": {"min": plain(min(welfare)), "max": plain(max(welfare))} if welfare else None,
         "prices_are": "exact" if solving.equilibria.complete == "yes" else "bounds",
     }

@@ -62,7 +62,7 @@ def _payoffs(found: Mapping[str, Any]) -> Iterator[Sentence]:
     open_ = pairs["all"] - pairs["later_gains"] - pairs["later_loses"]
     yield say.sentence(
         f"Put into a world where all play an earlier checkpoint, the later one's policies gain in "
-        f"{say('later gains', pairs['later_gains'])} of {say('pairs', pairs['all'])} pairs, lose in "
+        f"{say('later gains', pairs['later_gains'])} of {say.count('pairs', pairs['all'], 'pair')}, lose in "
         f"{say('later loses', pairs['later_loses'])}, and in {say('open pairs', open_)} the episodes do not tell."
     )
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from marl.games.limits import TIME_LIMIT, Deadline
-from marl.games.linear_program import Optimum, maximize_floating
+from marl.games.linear_program import Optimum, maximize_floating, unit_range
 from marl.games.normal_form import NormalFormGame, Number
 
 Objective = Literal["max_welfare", "min_welfare", "fairest", "max_entropy"]
@@ -53,10 +53,8 @@ def correlated_equilibrium(
     ("fairest"), or the largest entropy; of few profiles exact where `prove` asks for it. Raises SolverError when
     `time_limit` seconds are over.
     """
-    floats = game.payoffs.astype(np.float64)
-    size = max(float(np.ptp(tensor)) for tensor in floats) or 1.0
-    floats = (floats - floats.min()) / size
-    gains = deviation_gains(floats, coarse=coarse)
+    floats, own = _scaled(game.payoffs.astype(np.float64))
+    gains = deviation_gains(own, coarse=coarse)
     if objective == "max_entropy":
         return _answer(game, _max_entropy(gains, Deadline(time_limit)), coarse, "entropy dual")
     flat = floats.reshape(len(floats), -1)
@@ -68,6 +66,13 @@ def correlated_equilibrium(
             return _answer(game.rational(), proved, coarse, "linear program")
     weights = np.maximum(found.primal[:count], 0)
     return _answer(game, weights / weights.sum(), coarse, "linear program")
+
+
+def _scaled(payoffs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The payoffs for a linear program, in one unit for all players, which welfare needs, and in each player's own, so
+    that the deviations of who plays for little count as much as the others'.
+    """
+    return unit_range(payoffs)[0], np.stack([unit_range(tensor)[0] for tensor in payoffs])
 
 
 def _optimum(
@@ -120,10 +125,8 @@ def _proved(
     game: NormalFormGame, objective: Objective, coarse: bool, primal: np.ndarray, dual: np.ndarray
 ) -> np.ndarray | None:
     """The distribution in Fractions where rounding gives an optimal one, proved by a dual solution, else None."""
-    floats = game.payoffs.astype(np.float64)
-    size = Fraction(max(float(np.ptp(tensor)) for tensor in floats) or 1.0)
-    payoffs = (game.payoffs - game.payoffs.min()) / size
-    gains = deviation_gains(payoffs, coarse=coarse)
+    payoffs, own = _scaled(game.payoffs)
+    gains = deviation_gains(own, coarse=coarse)
     c, rows, total = _program(objective, payoffs.reshape(len(payoffs), -1), gains)
     z, y = (_rounded(np.maximum(part, 0)) for part in (primal, dual))
     if total @ z != 1 or (rows @ z > 0).any():

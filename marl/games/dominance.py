@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from marl.games.limits import TIME_LIMIT, Deadline
-from marl.games.linear_program import maximize
+from marl.games.linear_program import MAX_EXACT_ENTRIES, maximize, unit_range
 from marl.games.normal_form import NormalFormGame, Number
 from marl.games.zero_sum import matrix_game
 
@@ -92,7 +92,7 @@ def _dominated(
 ) -> tuple[Dominated, ...]:
     found = []
     for player, own in enumerate(remaining):
-        ranks = _table(game.ranks[player], remaining, player)
+        ranks, scaled = _table(game.ranks[player], remaining, player), None
         for k, strategy in enumerate(own):
             deadline.check("the search for dominated strategies")
             better, worse = ranks > ranks[k], ranks < ranks[k]
@@ -103,8 +103,9 @@ def _dominated(
                 continue
             best_somewhere = not better.any(axis=0).all()
             if by == "mixed" and len(own) > 2 and not (strict and best_somewhere):
-                table = _table(game.rational().payoffs[player], remaining, player)
-                weights = _mixture(table, k, strict, deadline)
+                if scaled is None:
+                    scaled = _scaled(_table(game.rational().payoffs[player], remaining, player))
+                weights = _mixture(scaled, k, strict, deadline)
                 if weights is not None:
                     full = np.zeros(game.shape[player], dtype=weights.dtype)
                     full[list(own)] = weights
@@ -118,15 +119,26 @@ def _table(tensor: np.ndarray, remaining: tuple[tuple[int, ...], ...], player: i
     return np.moveaxis(tensor[np.ix_(*remaining)], player, 0).reshape(len(remaining[player]), -1)
 
 
+def _scaled(table: np.ndarray) -> np.ndarray:
+    """Payoffs from 0 to 1; Fractions only where they are few enough to stay exact."""
+    scaled, _, _ = unit_range(table)
+    return scaled if table.size <= MAX_EXACT_ENTRIES else scaled.astype(np.float64)
+
+
 def _mixture(table: np.ndarray, strategy: int, strict: bool, deadline: Deadline) -> np.ndarray | None:
-    """Weights [strategies] that dominate `strategy`, or None."""
+    """Weights [strategies] that dominate `strategy`, or None; `table` is of payoffs from 0 to 1."""
     gains = table - table[strategy]
-    margin = TOLERANCE * float(np.ptp(table.astype(np.float64)))
     if strict:
         game = matrix_game(gains, time_limit=deadline.left)
         kind = object if game.exact else np.float64
-        return np.array(game.row, dtype=kind) if game.value > (0 if game.exact else margin) else None
+        least = game.value - game.regret  # what the row is sure of, whatever rounding did to it
+        return np.array(game.row, dtype=kind) if least > (0 if game.exact else TOLERANCE) else None
     total = np.full(len(table), Fraction(1), dtype=object)
     limits = np.array([Fraction(0)] * gains.shape[1] + [Fraction(1)], dtype=object)
     found = maximize(gains.sum(axis=1), np.vstack([-gains.T, total]), limits, time_limit=deadline.left)
-    return found.primal if found.value > (0 if found.exact else margin) else None
+    if found.exact:
+        return found.primal if found.value > 0 else None
+    if found.value <= gains.shape[1] * TOLERANCE:
+        return None
+    weights = np.maximum(found.primal, 0) / np.maximum(found.primal, 0).sum()
+    return weights if (weights @ gains.astype(np.float64)).min() >= -TOLERANCE else None

@@ -17,6 +17,9 @@ from marl.errors import OutOfTimeError, SolverError
 TIME_LIMIT = 60.0
 """Seconds that a solver may take unless told otherwise."""
 
+LONGEST = 1_000_000.0
+"""Seconds, eleven days: much more is beyond what can be waited for at once."""
+
 MEGABYTES = 4096
 
 
@@ -24,8 +27,8 @@ class Deadline:
     """A moment, `seconds` from now, after which a solver gives up or answers with what it has."""
 
     def __init__(self, seconds: float) -> None:
-        if not seconds > 0:
-            raise SolverError(f"a time limit must be positive; given {seconds} seconds")
+        if not 0 < seconds <= LONGEST:
+            raise SolverError(f"a time limit must be positive and at most {LONGEST:,.0f} seconds; given {seconds}")
         self.seconds = seconds
         self._end = time.monotonic() + seconds
 

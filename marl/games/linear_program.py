@@ -32,6 +32,16 @@ class Optimum:
     exact: bool
 
 
+def unit_range(values: np.ndarray) -> tuple[np.ndarray, Number, Number]:
+    """The values between 0 and 1 (all 0 where they are alike), what was subtracted, and what they were divided by.
+
+    HiGHS takes anything below 1e-7 for nothing, whatever the program's numbers are, so that payoffs must be given to it
+    in units of their own range. Fractions (dtype object) stay Fractions.
+    """
+    least, span = values.min(), values.max() - values.min() or 1
+    return (values - least) / span, least, span
+
+
 def maximize(
     objective: np.ndarray, matrix: np.ndarray, bound: np.ndarray, *, time_limit: float = TIME_LIMIT
 ) -> Optimum:

@@ -40,6 +40,8 @@ def _verdict(record: Record) -> Iterator[Sentence]:
     confidence = say.share("confidence", record["confidence"])
     if any(one["low"] > 0 for one in switches):
         text = f"{first} is not an equilibrium"
+    elif _unplayed(record):
+        text = f"Whether {first} is an equilibrium is not known, as not every switch was played"
     elif all(one["high"] < 0 for one in switches):
         text = f"{first} is an equilibrium, and every switch costs who makes it"
     elif all(one["high"] <= 0 for one in switches):
@@ -59,6 +61,8 @@ def _switches(record: Record) -> Iterator[Sentence]:
             continue
         interval = f"{say(f'{called} low', one['low'])} to {say(f'{called} high', one['high'])}"
         parts.append(f"{to} changes {who}'s payoff by {say(f'{called} gain', one['gain'])} ({interval})")
+    for who, strategy in _unplayed(record):
+        parts.append(f"what {quoted(strategy)} changes for {name(who)} is unknown, as it was not played")
     yield say.sentence(f"While all others stay as they are, {listed(parts)}.")
 
 
@@ -77,6 +81,11 @@ def _equilibria(record: Record) -> Iterator[Sentence]:
         text += f": {listed(parts)}"
     text += f"; and {say('mixed equilibria', mixed)} in which somebody mixes"
     yield say.sentence(f"{text}; {ENDS[record['complete']]}.")
+
+
+def _unplayed(record: Record) -> list[tuple[str, str]]:
+    """Switches away from the first profile that lead to one that was never played: (player, strategy)."""
+    return [(who, strategy) for who, own in record["learned"]["unplayed_switches"].items() for strategy in own]
 
 
 def _profile(record: Record, profile: Sequence[int]) -> str:

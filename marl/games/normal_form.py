@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import cached_property
@@ -23,6 +24,12 @@ RELATIVE_RESOLUTION = 1e-12
 MAX_DENOMINATOR = 10_000
 SUM_TOLERANCE = 1e-9
 
+LARGEST = 10**100
+"""Larger payoffs are refused: sums and products of a few must still be floats."""
+LONGEST = 1_000
+LONG_EXPONENT = re.compile("[eE][-+]?0*[0-9_]{4}")
+"""Of which "1e1000000000" is one, a number that fills all memory."""
+
 
 class NormalFormGame:
     """A finite game in normal form.
@@ -30,7 +37,7 @@ class NormalFormGame:
     `payoffs` is an array [players, *strategies], read-only: Fractions (dtype object) where `exact`, float64 otherwise.
     Given as nested sequences or arrays of whole numbers, Fractions, or strings such as "9/4" the game is exact; one
     float among them makes it floating. Raises SolverError for ragged, empty, NaN or infinite payoffs, for names
-    that do not fit, and above MAX_PROFILES profiles.
+    that do not fit, for payoffs beyond LARGEST, and above MAX_PROFILES profiles.
     """
 
     def __init__(
@@ -188,6 +195,9 @@ def _finite(floats: np.ndarray) -> np.ndarray:
     count = np.count_nonzero(~np.isfinite(floats))
     if count:
         raise SolverError(f"{count} of {floats.size} payoffs are NaN or infinite; give finite ones")
+    largest = float(np.abs(floats).max())
+    if largest > LARGEST:
+        raise _too_large(str(largest))
     return floats
 
 
@@ -215,18 +225,42 @@ def _ranks(tensor: np.ndarray, resolution: float) -> np.ndarray:
 def as_number(value: Any) -> float | Fraction:
     """A payoff or probability as given: exact for whole numbers, Fractions and strings, a float for floats.
 
-    Raises SolverError for anything else.
+    Raises SolverError for anything else, and for exact numbers beyond LARGEST.
     """
-    if isinstance(value, Fraction):
-        return value
     if isinstance(value, float | np.floating):
         return float(value)
-    if isinstance(value, int | np.integer | str):
+    if isinstance(value, str):
         try:
-            return Fraction(int(value) if isinstance(value, np.integer) else value)
-        except (ValueError, ZeroDivisionError):
+            return exact_number(value)
+        except ValueError:
             pass
+    elif isinstance(value, int | np.integer | Fraction) and not isinstance(value, bool):
+        number = value if isinstance(value, Fraction) else Fraction(int(value))
+        if number.numerator.bit_length() - number.denominator.bit_length() > LARGEST.bit_length():
+            raise _too_large(f"a number of {number.numerator.bit_length()} binary digits")
+        return number
     raise SolverError(f'payoff {value!r} is no number; give whole numbers, floats, Fractions or strings like "9/4"')
+
+
+def exact_number(written: str) -> Fraction:
+    """A number as it is written, whole, decimal or "p/q", without loss. ValueError where it is none, SolverError where
+    it is beyond LARGEST or has more than LONGEST characters.
+    """
+    if len(written) > LONGEST or LONG_EXPONENT.search(written):
+        raise _too_large(repr(written if len(written) < 40 else f"{written[:40]}..."))
+    try:
+        number = Fraction(written)
+    except ZeroDivisionError as error:
+        raise ValueError(str(error)) from error
+    if abs(number) > LARGEST:
+        raise _too_large(repr(written))
+    return number
+
+
+def _too_large(given: str) -> SolverError:
+    return SolverError(
+        f"numbers may be as large as 1e100 and as long as {LONGEST} characters; given {given}. Use a larger unit"
+    )
 
 
 def as_distribution(entry: Any, size: int, whose: str) -> np.ndarray:

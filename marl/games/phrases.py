@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from math import isclose
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,13 @@ class Numbers:
         return number(value)
 
     def share(self, name: str, value: float) -> str:
-        """A share as per cent."""
+        """A share as per cent; only what is all is called 100%."""
         self.named[name] = value
-        return f"{number(round(100 * value, 10))}%"
+        percent = round(100 * value, 10)
+        if 99.99 < percent < 100:
+            decimals = len(number(100 - percent).partition(".")[2])
+            return f"{percent:.{decimals}f}%"
+        return f"{number(percent)}%"
 
     def count(self, name: str, value: int, noun: str, plural: str = "") -> str:
         """So many of a noun, in the plural that English asks for."""
@@ -37,7 +42,13 @@ class Numbers:
 
 
 def number(value: int | float) -> str:
-    """A number as the summary shows it: whole as it is, else two decimals, small ones with two digits that matter."""
+    """A number as the summary shows it: whole as it is, else two decimals, small ones with two digits that matter.
+
+    Very small and very large ones are in powers of ten: 1.3e-9, 4e18.
+    """
+    if value and not 1e-6 <= abs(value) < 1e15:
+        digits, _, exponent = f"{value:.1e}".partition("e")
+        return f"{digits.removesuffix('.0')}e{int(exponent)}"
     if value == round(value):
         return str(round(value))
     if abs(value) >= 0.1:
@@ -59,6 +70,12 @@ def play(players: Sequence[str], strategies: Sequence[Sequence[str]], profile: S
     """A profile of strategy indices by names: (row “stag”, column “hare”)."""
     rows = zip(players, strategies, profile, strict=True)
     return f"({', '.join(f'{name(player)} {quoted(own[s])}' for player, own, s in rows)})"
+
+
+def tied_masses(found: Mapping[str, Any]) -> int:
+    """How many profiles alpha-rank (the field of the record) gives as much as the first one."""
+    first, *rest = (one["mass"] for one in found["masses"])
+    return sum(isclose(mass, first, rel_tol=1e-9) for mass in rest)
 
 
 def listed(items: Iterable[str], word: str = "and") -> str:

@@ -108,7 +108,7 @@ def _field(game: SymmetricGame, x: np.ndarray) -> np.ndarray:
 
 def _on_support(game: SymmetricGame, support: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
     """Rest points with exactly this support."""
-    k, scale = len(support), max(1.0, float(np.abs(game.payoffs).max()))
+    k, scale = len(support), float(np.abs(game.payoffs).max()) or 1.0
 
     def gap(inner: np.ndarray) -> np.ndarray:
         earned = game.fitness(_embedded(game, support, inner))[support]
@@ -154,7 +154,7 @@ def _derivative(gap: Callable[[np.ndarray], np.ndarray], point: np.ndarray, step
 
 
 def _described(game: SymmetricGame, state: np.ndarray) -> RestPoint:
-    size, scale = len(state), max(1.0, float(np.abs(game.payoffs).max()))
+    size, scale = len(state), float(np.abs(game.payoffs).max()) or 1.0
     tangent = np.linalg.svd(np.ones((1, size)))[2][1:]
     values = np.linalg.eigvals(tangent @ jacobian(game, state) @ tangent.T).real
     largest = float(values.max(initial=-np.inf)) / scale

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import prod
+from math import isclose, prod
 from typing import Any
 
-from marl.games.phrases import Numbers, Sentence, listed, name, play, quoted
+from marl.games.phrases import Numbers, Sentence, listed, name, play, quoted, tied_masses
 from marl.games.solving import released
 from marl.games.tree_words import tree_sentences
 
 SHOWN = 3
 """Profiles of each kind that are named one by one."""
+
+SAME = 1e-9
+"""Welfares that differ by this share are one."""
 
 Record = Mapping[str, Any]
 
@@ -56,9 +59,10 @@ def _dominance(record: Record) -> Iterator[Sentence]:
     parts = [_strategy(record, one["player"], one["strategy"]) for one in dropped[:SHOWN]]
     if len(dropped) > SHOWN:
         parts.append(f"{say('further dominated', len(dropped) - SHOWN)} more")
+    left = prod(map(len, held["remaining"]))
     yield say.sentence(
         f"{text}. Dropping such strategies takes {say.count('rounds', len(held['rounds']), 'round')} and removes "
-        f"{listed(parts)}; {say('remaining profiles', prod(map(len, held['remaining'])))} of the profiles remain."
+        f"{listed(parts)}; {say('remaining profiles', left)} of the profiles {'remains' if left == 1 else 'remain'}."
     )
 
 
@@ -86,18 +90,19 @@ def _mixed(record: Record) -> Iterator[Sentence]:
     exact = sum(one["exact"] for one in found)
     listing = say.count("equilibria", len(found), "equilibrium is", "equilibria are")
     text = (
-        f"With mixed strategies (drawn at random) counted, {listing} listed, "
-        f"{say('mixing equilibria', len(chance))} of them with chance; "
-        f"{say('exact equilibria', exact)} {'is' if exact == 1 else 'are'} exact"
+        f"With mixed strategies (drawn at random) counted, {listing} listed "
+        f"({say('mixing equilibria', len(chance))} with chance, {say('exact equilibria', exact)} exact"
     )
     if exact < len(found):
-        text += f", and in the others nobody gains more than {say('largest regret', max(map(_regret, found)))}"
+        rest = "in the others" if exact else "in them" if len(found) > 1 else "in it"
+        text += f", and {rest} nobody gains more than {say('largest regret', max(map(_regret, found)))}"
+    text += ")"
     end = {
         "yes": "the list is complete",
         "no": "the list is not complete",
         "unknown": "whether there are more is unknown",
     }
-    if record["complete"] == "yes" and record["degenerate"] and len(record["players"]) == 2:
+    if record["complete"] == "yes" and record["degenerate"] and len(found) > 1:
         end["yes"] = "every other equilibrium is a mixture of listed ones"
     yield say.sentence(f"{text}; {end[record['complete']]}.")
 
@@ -137,7 +142,11 @@ def _prices(record: Record) -> Iterator[Sentence]:
     for label, value, bound in (("anarchy", anarchy, least), ("stability", stability, most)):
         which = "worst" if label == "anarchy" else "best"
         text += f"; the price of {label} (how many times better the optimum is than the {which} one) is "
-        text += "undefined, as the signs differ" if value is None else f"{bound}{say(f'price of {label}', value)}"
+        text += (
+            "undefined, as a ratio needs both positive or both negative"
+            if value is None
+            else f"{bound}{say(f'price of {label}', value)}"
+        )
     yield say.sentence(f"{text}.")
 
 
@@ -146,7 +155,7 @@ def _selection(record: Record) -> Iterator[Sentence]:
     if best is not None:
         say = Numbers()
         paid = [say(f"{p} payoff", released(u)) for p, u in zip(record["players"], best["payoffs"], strict=True)]
-        text = "One equilibrium is payoff dominant: no other pays any player more; it pays"
+        text = f"One equilibrium is payoff dominant: no other {_known(record)}pays any player more; it pays"
         yield say.sentence(f"{text} {listed(paid)}.")
     for one in (record.get("risk_dominance") or ())[:SHOWN]:
         say = Numbers()
@@ -165,10 +174,10 @@ def _ess(record: Record) -> Iterator[Sentence]:
     if record.get("ess") is None:
         return
     say, stable = Numbers(), record["ess"]
-    text = (
-        f"{say.count('ess', len(stable), 'strategy is', 'strategies are')} evolutionarily stable (a population that "
-        "plays it keeps out every small group of mutants)"
-    )
+    some = say.count("ess", len(stable), "strategy is", "strategies are") if stable else "No strategy is"
+    text = f"{some} evolutionarily stable (a population that plays it keeps out every small group of mutants)"
+    if len(stable) > 1:
+        text = text.replace("plays it", "plays one of them")
     if stable:
         own = record["strategies"][0]
         parts = []
@@ -206,10 +215,14 @@ def _correlated(record: Record) -> Iterator[Sentence]:
     for field, start in explained.items():
         if record.get(field) is not None:
             say, held = Numbers(), record[field]
-            low, high = say(f"{field} min", held["min_welfare"]), say(f"{field} max", held["max_welfare"])
+            low, high = held["min_welfare"], held["max_welfare"]
+            if isclose(low, high, rel_tol=SAME, abs_tol=0):
+                welfare = f"is {say(f'{field} max', high)}"
+            else:
+                welfare = f"lies between {say(f'{field} min', low)} and {say(f'{field} max', high)}"
             fair = [released(payoff) for payoff in held["fairest_equilibrium"]["payoffs"]]
             yield say.sentence(
-                f"{start}, welfare lies between {low} and {high}; the fairest one pays everyone at least "
+                f"{start}, welfare {welfare}; the fairest one pays everyone at least "
                 f"{say(f'{field} least payoff', min(fair))}."
             )
 
@@ -269,13 +282,17 @@ def _alpha_rank(record: Record) -> Iterator[Sentence]:
     found = record.get("alpha_rank")
     if found is None:
         return
-    say, [first, *_] = Numbers(), found["masses"]
+    say, first, tied = Numbers(), found["masses"][0], tied_masses(found)
     alpha, population = say("alpha", found["alpha"]), say("population", found["population"])
     yield say.sentence(
         "Under alpha-rank (populations, one a player, in which rare mutants take over by what they earn; selection "
-        f"intensity {alpha}, {population} members each) more of the long run is spent at "
-        f"{_profile(record, first['profile'])} than at any other: a share of {say('alpha-rank mass', first['mass'])}."
+        f"intensity {alpha}, {population} members each) {'as much' if tied else 'more'} of the long run is spent at "
+        f"{_profile(record, first['profile'])} {_than(say, tied)}: a share of {say('alpha-rank mass', first['mass'])}."
     )
+
+
+def _than(say: Numbers, tied: int) -> str:
+    return f"as at {say.count('tied profiles', tied, 'other')}, and less at the rest" if tied else "than at any other"
 
 
 def _agreement(record: Record) -> Iterator[Sentence]:
@@ -288,7 +305,7 @@ def _agreement(record: Record) -> Iterator[Sentence]:
         parts = listed(quoted(one["methods"][-1]) for one in differ)
         yield say.sentence(f"{asked} put to a second method, and it differs for {parts}: treat the result with care.")
     else:
-        yield say.sentence(f"{asked} put to a second method, which agrees.")
+        yield say.sentence(f"{asked} put to a second method, too, with the same answer.")
 
 
 def _notes(record: Record) -> Iterator[Sentence]:
@@ -301,6 +318,11 @@ def _notes(record: Record) -> Iterator[Sentence]:
 
 def _profile(record: Record, profile: Sequence[int]) -> str:
     return play(record["players"], record["strategies"], profile)
+
+
+def _known(record: Record) -> str:
+    """What to say of equilibria beside those listed, of which there may be more."""
+    return "" if record.get("complete") == "yes" else "that was found "
 
 
 def _strategy(record: Record, player: int, strategy: int) -> str:

@@ -14,11 +14,13 @@ from scipy.optimize import linprog
 
 from marl.errors import SolverError
 from marl.games.limits import TIME_LIMIT, Deadline
-from marl.games.linear_program import maximize
-from marl.games.multilinear import float_payoffs
-from marl.games.normal_form import NormalFormGame
+from marl.games.linear_program import maximize, unit_range
+from marl.games.normal_form import NormalFormGame, Number
 
 Ties = Literal["strong", "weak"]
+
+TOLERANCE = 1e-9
+"""Differences up to this share of a player's payoff range are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,54 +48,57 @@ def stackelberg(
     Of exact games with few strategies the strong answer is computed exactly. Raises SolverError unless the game has two
     players and leader is 0 or 1, and where a strong answer takes longer than `time_limit` seconds.
     """
-    if len(game.shape) != 2 or leader not in (0, 1):
-        raise SolverError(f"commitment needs two players and leader 0 or 1; given {len(game.shape)} and {leader}")
+    if len(game.shape) != 2:
+        raise SolverError(f"undefined: commitment needs two players; this game has {len(game.shape)}")
+    if leader not in (0, 1):
+        raise SolverError(f"the leader is player 0 or 1; given leader {leader}")
     deadline = Deadline(time_limit)
-    exact, payoffs = game.payoffs, float_payoffs(game)
     sides = (0, 1) if leader == 0 else (1, 0)
-    given, answered = (exact[side] if leader == 0 else exact[side].T for side in sides)
-    own, theirs = (payoffs[side] if leader == 0 else payoffs[side].T for side in sides)
+    given = [game.payoffs[side] if leader == 0 else game.payoffs[side].T for side in sides]
+    (exact, least, span), (answered, _, _) = map(unit_range, given)
+    own, theirs = exact.astype(np.float64), answered.astype(np.float64)
     found = [
-        _strong(given, answered, reply, deadline) if ties == "strong" else _weak(own, theirs, reply)
+        _strong(exact, answered, reply, deadline) if ties == "strong" else _weak(own, theirs, reply)
         for reply in range(own.shape[1])
     ]
     value, strategy, reply = max(
         ((*one, reply) for reply, one in enumerate(found) if one is not None), key=lambda held: held[0]
     )
     earned = strategy @ theirs
-    best = np.flatnonzero(earned >= earned.max() - 1e-9 * _size(theirs))
-    attained = ties == "strong" or float((strategy @ own)[best].min()) >= value - 1e-9 * _size(own)
-    return Commitment(strategy, reply, value, float(earned[reply]), attained, ties)
+    best = np.flatnonzero(earned >= earned.max() - TOLERANCE)
+    attained = ties == "strong" or float((strategy @ own)[best].min()) >= value - TOLERANCE
+    paid = float((strategy @ given[1].astype(np.float64))[reply])
+    return Commitment(strategy, reply, float(value * span + least), paid, attained, ties)
 
 
-Found = tuple[float, np.ndarray] | None
+Found = tuple[Number, np.ndarray] | None
 
 
 def _strong(own: np.ndarray, theirs: np.ndarray, reply: int, deadline: Deadline) -> Found:
-    """max x.own[:, reply] over distributions x to which `reply` is a best reply; None where it never is."""
-    # Payoffs of 1 at least make the optimum a distribution where there is one, and 0 where there is none.
-    shift = own.min() - 1
+    """max x.own[:, reply] over distributions x to which `reply` is a best reply; None where it never is. Payoffs from 0
+    to 1."""
     gains = (theirs - theirs[:, [reply]]).T
     rows = np.vstack([gains, np.ones(len(own), own.dtype)])  # of dtype object where payoffs are Fractions: exact
     bound = np.append(np.zeros(len(gains), own.dtype), 1)
-    solved = maximize(own[:, reply] - shift, rows, bound, time_limit=deadline.left)
+    # Payoffs of 1 at least make the optimum a distribution where there is one, and 0 where there is none.
+    solved = maximize(own[:, reply] + 1, rows, bound, time_limit=deadline.left)
     if solved.value < 0.5:
         return None
-    return float(solved.value + shift), solved.primal.astype(np.float64)
+    return solved.value - 1, solved.primal.astype(np.float64)
 
 
 def _weak(own: np.ndarray, theirs: np.ndarray, reply: int) -> Found:
     """The same for replies that are strictly best somewhere but for copies of them, of which the worst one is met."""
-    size, scale = len(own), _size(theirs)
+    size = len(own)
     gaps = theirs - theirs[:, [reply]]
-    copies = np.flatnonzero(np.abs(gaps).max(axis=0) <= 1e-12 * scale)
+    copies = np.flatnonzero(np.abs(gaps).max(axis=0) <= 1e-12)
     rivals = np.delete(gaps, copies, axis=1).T
     total, one = _simplex(size)
     if len(rivals):
         widened = np.column_stack([rivals, np.ones(len(rivals))])
         least = np.append(np.zeros(size), -1.0)
         strict = linprog(least, widened, np.zeros(len(rivals)), np.append(total, [[0]], axis=1), one, _bounds(size))
-        if strict.status != 0 or -strict.fun <= 1e-9 * scale:
+        if strict.status != 0 or -strict.fun <= TOLERANCE:
             return None
     worst = np.column_stack([-own[:, copies].T, np.ones(len(copies))])
     rows = np.vstack([np.column_stack([rivals, np.zeros(len(rivals))]), worst])
@@ -107,10 +112,6 @@ def _simplex(size: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _bounds(size: int) -> list[tuple[float | None, float | None]]:
     return [(0.0, None)] * size + [(None, None)]
-
-
-def _size(payoffs: np.ndarray) -> float:
-    return max(1.0, float(np.abs(payoffs).max()))
 
 
 def _read(solved: Any, size: int) -> Found:

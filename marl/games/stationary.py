@@ -109,7 +109,7 @@ def eliminate_orders(factors: np.ndarray, orders: np.ndarray) -> np.ndarray:
     c = np.array(factors, dtype=np.float64)
     np.fill_diagonal(c, 0.0)
     e = np.where(c > 0, orders, np.inf)
-    tolerance = SAME_EXPONENT * max(1.0, float(e[np.isfinite(e)].max(initial=1.0)))
+    tolerance = SAME_EXPONENT * float(e[np.isfinite(e)].max(initial=0.0))
     out_c, out_e = np.ones(states), np.zeros(states)
     for k in range(states - 1, 0, -1):
         out_c[k], out_e[k] = _total(c[k, :k], e[k, :k], tolerance)

@@ -30,7 +30,7 @@ from marl.games.regret import (
 )
 from marl.games.response_graph import response_graph, response_sinks
 from marl.games.support import support_probabilities
-from marl.games.welfare import price_of_anarchy, price_of_stability, social_optimum
+from marl.games.welfare import equilibrium_welfare, price_of_anarchy, price_of_stability, social_optimum
 from marl.games.words import sentences
 
 
@@ -101,7 +101,8 @@ def _played(game: EmpiricalGame, learned_profile: Sequence[int | str]) -> Profil
 def _welfare(game: EmpiricalGame, means: NormalFormGame, found: EquilibriumSet) -> dict[str, Any]:
     """The best of the played profiles, and the prices where all were played."""
     best, welfare = social_optimum(means, game.known)
-    comparable = () if game.missing else found.equilibria
+    known = () if game.missing else found.equilibria
+    comparable = [(own,) for own in equilibrium_welfare(means, known, welfare)]
     anarchy, stability = price_of_anarchy(welfare, comparable), price_of_stability(welfare, comparable)
     return {
         "social_optimum": {"profile": list(best), "welfare": float(welfare)},

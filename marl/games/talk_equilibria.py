@@ -16,7 +16,7 @@ import numpy as np
 from marl.errors import SolverError
 from marl.games.cheap_talk import CheapTalk
 from marl.games.equilibrium import Equilibrium
-from marl.games.limits import MEGABYTES, TIME_LIMIT, Child
+from marl.games.limits import MEGABYTES, TIME_LIMIT, Child, Deadline
 from marl.games.mixed import mixed_equilibria
 from marl.games.talk_words import talk_sentences
 
@@ -79,8 +79,9 @@ def talk_equilibrium(talk: CheapTalk, equilibrium: Equilibrium) -> TalkEquilibri
 
 def solve_cheap_talk(talk: CheapTalk, *, time_limit: float = TIME_LIMIT, megabytes: int = MEGABYTES) -> dict[str, Any]:
     """`talk_record` from a child process with `megabytes` of memory; SolverError where it does not answer in time."""
-    with Child(_work, talk, time_limit, megabytes=megabytes) as child:
-        record: dict[str, Any] = child.receive(2 * time_limit + GRACE)
+    seconds = Deadline(time_limit).seconds
+    with Child(_work, talk, seconds, megabytes=megabytes) as child:
+        record: dict[str, Any] = child.receive(2 * seconds + GRACE)
     return record
 
 

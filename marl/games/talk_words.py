@@ -78,7 +78,7 @@ def _best(record: Record) -> Iterator[Sentence]:
         f"{say(f'best {player} payoff', _number(payoff))} to {name(player)}"
         for player, payoff in zip(players, best["payoffs"], strict=True)
     ]
-    text = f"The best informative one pays {listed(paid)}"
+    text = f"The best informative one of these pays {listed(paid)}"
     if best["convention"] is not None:
         text += f"; {CONVENTIONS[best['convention']]}, {_bits(say, 'best state bits', best['state_bits'])}"
     heard = [
@@ -86,7 +86,7 @@ def _best(record: Record) -> Iterator[Sentence]:
         for player, bits in zip(players, best["heard_bits"], strict=True)
         if bits
     ]
-    yield say.sentence(f"{text}. What play owes to what was heard: {listed(heard)}.")
+    yield say.sentence(f"{text}. What play owes to what was heard: {listed(heard or ['less than can be measured'])}.")
     said = [
         f"{name(players[speaker])} says {_mixture(record['messages'], row)}{_in(record, speaker, known)}"
         for speaker in record["speakers"]

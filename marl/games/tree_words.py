@@ -32,8 +32,9 @@ def _size(record: Record) -> Iterator[Sentence]:
     if tree["perfect_information"]:
         known += "; here everyone always knows all that has happened"
     yield say.sentence(
-        f"The game is a tree of {say.count('nodes', tree['nodes'], 'node')}, "
-        f"{say('chance nodes', tree['chance_nodes'])} of them moves of chance and {say('ends', tree['ends'])} ends. "
+        f"The game is a tree of {say.count('nodes', tree['nodes'], 'node')}, among them "
+        f"{say.count('chance nodes', tree['chance_nodes'], 'move')} of chance and "
+        f"{say.count('ends', tree['ends'], 'end')}. "
         f"It has {say.count('players', len(sets), 'player')}, {listed(sets)} ({known})."
     )
     if record["strategies"] is None:

@@ -16,6 +16,9 @@ from marl.games.normal_form import NormalFormGame, Number, Profile
 
 Price = float | Fraction
 
+ROUNDING = 1e-9
+"""Of the largest payoff: differences of welfare up to this are none."""
+
 
 def social_optimum(game: NormalFormGame, known: np.ndarray | None = None) -> tuple[Profile, Number]:
     """The profile with the largest welfare (the first in lexicographic order among ties) and that welfare.
@@ -40,6 +43,15 @@ def pareto_set(game: NormalFormGame) -> list[Profile]:
         kept.extend(left[(ranks[left] == best).all(axis=1)].tolist())
         left = left[(ranks[left] > best).any(axis=1)]
     return [tuple(map(int, profile)) for profile in zip(*np.unravel_index(sorted(kept), game.shape), strict=True)]
+
+
+def equilibrium_welfare(game: NormalFormGame, equilibria: Iterable[Equilibrium], optimum: Number) -> list[Number]:
+    """The welfare of each; that of a floating one is `optimum` where rounding alone parts the two: no price compares
+    what is left of a sum of nothing.
+    """
+    margin = ROUNDING * float(np.abs(game.payoffs).max())
+    welfare = [_welfare(one) for one in equilibria]
+    return [optimum if isinstance(own, float) and abs(own - float(optimum)) <= margin else own for own in welfare]
 
 
 def price(optimum: Number, equilibrium: Number) -> Price | None:

@@ -43,7 +43,9 @@ def _game(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
     sizes = [len(own) for own in game["strategies"]]
     played = [n for n in np.ravel(game["n"]).tolist() if n > 0]
     counts = [say(f"{p} strategies", k) for p, k in zip(game["players"], sizes, strict=True)]
-    choices = f"{counts[0]} strategies each" if len(set(sizes)) == 1 else f"{listed(counts)} strategies"
+    choices = f"{listed(counts)} strategies"
+    if len(set(sizes)) == 1:
+        choices = f"{counts[0]} {'strategy' if sizes[0] == 1 else 'strategies'}{' each' if len(sizes) > 1 else ''}"
     text = (
         f"The game has {say.count('players', len(sizes), 'player')}, {listed(map(name, game['players']))}, with "
         f"{choices}, which makes {say.count('profiles', prod(sizes), 'profile')} (a profile is one strategy "
@@ -255,23 +257,26 @@ def _refinement(analysis: Mapping[str, Any]) -> Iterator[Sentence]:
     asked = f"whether a switch from the learned profile{' or a pure equilibrium' if analysis['pure'] else ''} gains"
     tolerance = f"a gain of up to {say('tolerance', plan['tolerance'])} counting as none"
     if not plan["undecided"]:
-        yield say.sentence(f"Decided is {asked}, {tolerance}, for all {say('questions', plan['questions'])} switches.")
+        switches = say.count("questions", plan["questions"], "switch", "switches")
+        yield say.sentence(f"Decided is {asked}, {tolerance}, for all of {switches}.")
         return
     first, total = plan["profiles"][0], sum(one["more"] for one in plan["profiles"])
     open_ones = f"{say('undecided', plan['undecided'])} of {say('questions', plan['questions'])} switches"
     yield say.sentence(
         f"Undecided is {asked}, {tolerance}, for {open_ones}. If the means are right, "
         f"{say('more episodes', total)} more episodes in "
-        f"{say.count('profiles to play', len(plan['profiles']), 'profile')} would decide it, most "
-        f"({say('most more episodes', first['more'])}) of {_profile(analysis, first['profile'])}."
+        f"{say.count('profiles to play', len(plan['profiles']), 'profile')} would decide it; none needs more than the "
+        f"{say('most more episodes', first['more'])} of {_profile(analysis, first['profile'])}."
     )
 
 
 def _continuum(analysis: Mapping[str, Any]) -> bool:
-    """Whether two equilibria of a two-player game share one player's side: their mixtures are equilibria too."""
+    """Whether two equilibria of a two-player game share one player's side, or one player has two best strategies: their
+    mixtures are equilibria too.
+    """
     sizes = [len(own) for own in analysis["game"]["strategies"]]
     if len(sizes) != 2:
-        return False
+        return len(sizes) == 1 and len(analysis["pure"]) > 1
     sides = [[[float(s == own) for s in range(k)] for own, k in zip(p, sizes, strict=True)] for p in analysis["pure"]]
     sides += [one["profile"] for one in analysis["mixed"]]
     return any(a[i] == b[i] for (a, b), i in product(combinations(sides, 2), range(2)))

@@ -12,7 +12,7 @@ import numpy as np
 
 from marl.errors import SolverError
 from marl.games.limits import TIME_LIMIT
-from marl.games.linear_program import maximize
+from marl.games.linear_program import maximize, unit_range
 from marl.games.normal_form import NormalFormGame, Number
 
 
@@ -33,9 +33,9 @@ class MatrixGame:
 
 def matrix_game(matrix: np.ndarray, *, time_limit: float = TIME_LIMIT) -> MatrixGame:
     """The solution of the matrix game [rows, columns]; exact for a small matrix of Fractions (dtype object)."""
-    shift = matrix.min() - 1
+    scaled, _, _ = unit_range(matrix)
     ones = np.full(matrix.shape[1], Fraction(1) if matrix.dtype == object else 1.0)
-    found = maximize(ones, matrix - shift, np.full(matrix.shape[0], ones[0]), time_limit=time_limit)
+    found = maximize(ones, scaled + 1, np.full(matrix.shape[0], ones[0]), time_limit=time_limit)
     numbers = matrix if found.exact else matrix.astype(np.float64)
     column = found.primal / found.primal.sum()
     row = np.maximum(found.dual, 0) / np.maximum(found.dual, 0).sum()

@@ -65,21 +65,19 @@ def _settings(training: TrainingSettings, name: str) -> dict[str, bool]:
     return {name: value == usual}
 
 
-def warning_of(training: TrainingSettings) -> str | None:
-    """What to tell whoever starts such a training; None where every setting counts.
+def warning_of(training: TrainingSettings, overrides: Sequence[str] = ()) -> str | None:
+    """What to tell whoever starts such a training, after `key=value` overrides of its file; None where all counts.
 
-    Not of `q` and `mirror_descent`, which say by their names whose they are: a scenario may keep them for who chooses
-    such an algorithm.
+    What an override gave is told. What the file gave is told where the file chose the algorithm, too; an override that
+    chooses another one leaves some of it idle as a matter of course. So are `q` and `mirror_descent`, which say by
+    their names whose they are.
     """
-    return _told({name: why for name, why in without_effect(training).items() if not name.startswith(KEPT_READY)})
-
-
-def warning_of_overrides(training: TrainingSettings, overrides: Sequence[str]) -> str | None:
-    """The same of `q` and `mirror_descent`, where one of the `key=value` overrides has just given them."""
     keys = [override.partition("=")[0].strip() for override in overrides]
-    idle = {name: why for name, why in without_effect(training).items() if name.startswith(KEPT_READY)}
-    given = {name: why for name, why in idle.items() if any(f"{name}.".startswith(f"{key}.") for key in keys)}
-    return _told(given)
+    idle = without_effect(training)
+    by_hand = {name for name in idle if any(f"{name}.".startswith(f"{key}.") for key in keys)}
+    file_chose = not {"training", "training.algorithm"}.intersection(keys)
+    own = {name for name in idle if file_chose and not name.startswith(KEPT_READY)}
+    return _told({name: why for name, why in idle.items() if name in by_hand | own})
 
 
 def _told(idle: Mapping[str, str]) -> str | None:

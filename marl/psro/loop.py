@@ -142,7 +142,7 @@ def _end(best: Measured, answered: bool, settings: PSROSettings, confidence: flo
         return {}
     return {
         "reason": f"confidence bound: no member, the newest best responses among them, gains more than "
-        f"{best.epsilon:.4g} ({confidence:.0%} confidence), and psro.epsilon is {settings.epsilon:g}"
+        f"{best.epsilon:.4g} ({100 * confidence:g}% confidence), and psro.epsilon is {settings.epsilon:g}"
     }
 
 

@@ -179,6 +179,11 @@ def _gained(found: Mapping[str, Any]) -> Iterator[Sentence]:
     )
     if found["meta_solver"] in {"nash", "uniform"}:
         text += ". This is a lower bound on its NashConv, the sum of what all agents gain by their best policies"
+    if gains["epsilon"] > total["high"]:
+        text += (
+            f". The bound on a gain, {say('gain bound', gains['epsilon'])}, is wider: so much may outcomes be worth "
+            "that no episode showed"
+        )
     yield say.sentence(f"{text}.")
 
 

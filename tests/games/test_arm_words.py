@@ -9,7 +9,7 @@ from marl.games.arm_words import comparison_sentences
 from marl.games.empirical import EmpiricalGame
 from marl.games.phrases import number
 
-NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(%?)(?!\w)")
+NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e-?\d+)?(%?)(?!\w)")
 NAMES = [("stag 1", "hare"), ("stag 1", "hare")]
 STAG = np.array([[[9.0, 0.0], [8.0, 7.0]], [[9.0, 8.0], [0.0, 7.0]]])
 DILEMMA = np.array([[[3.0, 0.0], [4.0, 1.0]], [[3.0, 4.0], [0.0, 1.0]]])
@@ -91,3 +91,8 @@ def test_verdicts() -> None:
     noisy = text_of("noisy")
     assert "in the arm “other”" in noisy
     assert "is not sure" in noisy
+
+
+def test_the_name_of_an_arm_stays_as_it_is() -> None:
+    record = record_of(**{"Loud Talk": arm(STAG, 0), "off": arm(STAG, 0)})
+    assert "In the arm “Loud Talk”, the learned profile" in record["summary"][0]["text"]

@@ -5,7 +5,7 @@ import pytest
 from known_games import TWO_PLAYERS
 
 from marl.errors import SolverError
-from marl.games.bargaining import kalai_smorodinsky, nash_bargaining, security_levels
+from marl.games.bargaining import kalai_smorodinsky, nash_bargaining
 from marl.games.normal_form import NormalFormGame
 
 
@@ -13,16 +13,15 @@ def game(name: str) -> NormalFormGame:
     return NormalFormGame(TWO_PLAYERS[name][:2])
 
 
-def test_security_levels_are_the_mixed_maximin() -> None:
-    np.testing.assert_allclose(security_levels(game("matching_pennies")), [0, 0], atol=1e-9)
-    np.testing.assert_allclose(security_levels(game("battle_of_the_sexes")), [2 / 3, 2 / 3])
-    np.testing.assert_allclose(security_levels(game("chicken")), [2, 2])
-
-
 def test_battle_of_the_sexes_is_shared_evenly() -> None:
     for found in (nash_bargaining(game("battle_of_the_sexes")), kalai_smorodinsky(game("battle_of_the_sexes"))):
         np.testing.assert_allclose(found.payoffs, [1.5, 1.5], atol=1e-6)
         np.testing.assert_allclose(found.joint, [[0.5, 0], [0, 0.5]], atol=1e-6)
+
+
+def test_without_an_agreement_each_gets_what_it_can_secure_alone() -> None:
+    np.testing.assert_allclose(nash_bargaining(game("battle_of_the_sexes")).disagreement, [2 / 3, 2 / 3])
+    np.testing.assert_allclose(nash_bargaining(game("chicken")).disagreement, [2, 2])
 
 
 def test_nash_divides_money_by_utility() -> None:

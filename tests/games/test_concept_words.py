@@ -86,3 +86,35 @@ def test_labels_tell_entries_apart() -> None:
     labels = [label(one) for one in entries]
     assert len(set(labels)) == len(labels)
     assert labels[1] == "welfare pareto_efficient [0,1]"
+
+
+def test_a_number_that_is_undefined_in_some_games_says_so_though_it_never_varies() -> None:
+    analysis = copy.deepcopy(ANALYSIS)
+    for one in analysis["concepts"]["numbers"]:
+        one.update(low=2.0, high=2.0, defined=0.6)
+    assert texts(analysis)[2].count("2 (undefined in 40%)") == 2
+    for one in analysis["concepts"]["numbers"]:
+        one.update(low=None, high=None, defined=0.0)
+    assert texts(analysis)[2].count("2 (undefined in 100%)") == 2
+
+
+@pytest.mark.parametrize(("complete", "known"), [("yes", ""), ("unknown", " that was found")])
+def test_dominance_is_sure_of_the_equilibria_that_were_found_only(complete: str, known: str) -> None:
+    analysis = copy.deepcopy(ANALYSIS)
+    chosen = {"concept": "selection", "holds": True, "probability": 0.5}
+    analysis["concepts"]["solution"].update(complete=complete, mixed=[{}, {}])
+    analysis["concepts"]["claims"] = [chosen | {"claim": "payoff_dominant", "support": [[0], [1]]}]
+    assert any(text.endswith(f": no other equilibrium{known} pays any player more.") for text in texts(analysis))
+    analysis["concepts"]["claims"] = [chosen | {"claim": "nothing_payoff_dominant"}]
+    assert any(
+        text.startswith(f"No equilibrium{known} is payoff dominant (pays nobody less") for text in texts(analysis)
+    )
+
+
+def test_profiles_that_tie_in_alpha_rank_are_counted() -> None:
+    analysis = copy.deepcopy(ANALYSIS)
+    masses = [{"profile": profile, "mass": 0.25} for profile in ([0, 0], [0, 1], [1, 0], [1, 1])]
+    analysis["concepts"]["solution"]["alpha_rank"] = {"alpha": 100, "population": 50, "masses": masses}
+    top = {"concept": "alpha_rank", "claim": "alpha_rank_top", "profile": [0, 0], "holds": True, "probability": None}
+    analysis["concepts"]["claims"] = [top]
+    assert any("puts (a “stag”, b “stag”) first, as high as 3 others" in text for text in texts(analysis))

@@ -9,7 +9,7 @@ from marl.games.meta_game import meta_game
 from marl.games.meta_words import meta_sentences
 from marl.games.phrases import number
 
-NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(%?)(?!\w)")
+NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e-?\d+)?(%?)(?!\w)")
 
 
 def record_of(kind: str, noise: float, size: int = 2, seed: int = 0) -> dict[str, Any]:
@@ -48,3 +48,12 @@ def test_each_kind_has_its_question() -> None:
     assert "heard as sent (“truthful”)" in questions[1]
     assert "the game “other 2”" in questions[2]
     assert all("nobody adapts" in question for question in questions)
+
+
+def test_what_was_not_played_is_not_called_an_equilibrium() -> None:
+    names = {"a": ("talk", "mute"), "b": ("talk", "mute")}
+    samples = {p: np.tile(float(sum(p)) - np.array([[1.0, 1.0]]), (3, 1)) * -1 for p in ((0, 0), (0, 1), (1, 1))}
+    found = meta_game(EmpiricalGame.from_samples(names, samples), "talk_or_mute", rng=np.random.default_rng(0))
+    texts = [sentence["text"] for sentence in found["verdict"]]
+    assert texts[1].startswith("Whether (a “talk”, b “talk”) is an equilibrium is not known, as not every switch was")
+    assert "what “mute” changes for a is unknown, as it was not played" in texts[2]

@@ -47,6 +47,9 @@ def test_names_are_made_up_or_kept() -> None:
         ([[["one", 2]], [[1, 1]]], "'one' is no number"),
         ([[["1/0", 2]], [[1, 1]]], "'1/0' is no number"),
         (np.zeros((1, MAX_PROFILES + 1)), "at most 1000000"),
+        (np.array([1.0, -1e200])[None], r"as large as 1e100 .* given 1e\+200"),
+        ([[1, Fraction(-(10**200), 3)]], "as large as 1e100"),
+        ([[True, 1]], "True is no number"),
         (3, "one tensor per player"),
     ],
 )

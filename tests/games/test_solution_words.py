@@ -13,6 +13,7 @@ from known_games import (
     travelers_dilemma,
     volunteers_dilemma,
 )
+from solved_here import solved_here
 
 from marl.games.normal_form import NormalFormGame
 from marl.games.phrases import number
@@ -20,7 +21,7 @@ from marl.games.solution import solve
 from marl.games.solution_words import solution_sentences
 
 QUOTED = re.compile("“[^”]*”")
-NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(%?)(?!\w)")
+NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e-?\d+)?(%?)(?!\w)")
 
 GAMES = {
     "stag hunt": NormalFormGame(TWO_PLAYERS["stag_hunt"][:2], ["row", "col 2"], [["stag", "hare 3"]] * 2),
@@ -82,6 +83,10 @@ def recomputed(record: dict) -> dict[str, float]:
         "components": len(record["components"] or ()),
         "maximal Nash subsets": sum(len(one["maximal_nash_subsets"]) for one in record["components"] or ()),
         "ess": len(record["ess"] or ()),
+        "tied profiles": sum(
+            one["mass"] == pytest.approx(record["alpha_rank"]["masses"][0]["mass"])
+            for one in record["alpha_rank"]["masses"][1:]
+        ),
     }
     for one in record["stackelberg"] or ():
         value[f"{record['players'][one['leader']]} as leader"] = one["leader_payoff"]
@@ -138,3 +143,45 @@ def test_unknowns_and_differences_are_said() -> None:
     assert "No answer for “ess”" in texts
     record["agreement"][0]["agree"] = False
     assert "differs for" in " ".join(one["text"] for one in solution_sentences(record))
+
+
+def said(payoffs: object, *concepts: str) -> str:
+    return " ".join(one["text"] for one in solution_sentences(solved_here(NormalFormGame(payoffs), concepts)))
+
+
+def test_of_profiles_that_tie_none_is_the_first() -> None:
+    assert "as much of the long run is spent at" in said(np.zeros((2, 2, 2)), "alpha_rank")
+    assert "as at 3 others, and less at the rest: a share of 0.25" in said(np.zeros((2, 2, 2)), "alpha_rank")
+    assert "more of the long run is spent at" in said([[[2, 0], [0, 1]]] * 2, "alpha_rank")
+
+
+def test_a_single_player_may_mix_what_is_equally_good() -> None:
+    assert "(0 with chance, 2 exact); every other equilibrium is a mixture of listed ones" in said([[1, 3, 3]], "mixed")
+    assert "1 equilibrium is listed (0 with chance, 1 exact); the list is complete" in said([[1, 2, 3]], "mixed")
+    assert "the list is complete" in said([[[1], [0]], [[0], [0]]], "mixed")
+
+
+def test_dominance_is_sure_of_the_equilibria_that_were_found_only() -> None:
+    record = solved_here(NormalFormGame([[[2, 0], [0, 1]]] * 2), ["mixed", "selection"])
+    for complete, text in (("yes", "no other pays any"), ("unknown", "no other that was found pays any")):
+        assert text in " ".join(one["text"] for one in solution_sentences(record | {"complete": complete}))
+
+
+def test_singular_and_plural() -> None:
+    dilemma = [[[3, 0], [5, 1]], [[3, 5], [0, 1]]]
+    assert "1 of the profiles remains." in said(dilemma, "dominance")
+    assert "1 strategy is evolutionarily stable (a population that plays it keeps" in said(dilemma, "ess")
+    assert "No strategy is evolutionarily stable (a population that plays it keeps" in said(np.zeros((2, 2, 2)), "ess")
+    assert "2 strategies are evolutionarily stable (a population that plays one of them" in said(
+        [[[2, 0], [0, 1]]] * 2, "ess"
+    )
+
+
+def test_a_welfare_that_cannot_vary_is_no_interval() -> None:
+    assert "welfare is 2; the fairest" in said([[[3, 0], [5, 1]], [[3, 5], [0, 1]]], "correlated")
+    assert "welfare lies between" in said([[[2, 0], [0, 1]]] * 2, "correlated")
+
+
+def test_nothing_is_a_multiple_of_zero() -> None:
+    text = said([[[1, 0], [0, 0]]] * 2, "prices")
+    assert "than the worst one) is undefined, as a ratio needs both positive or both negative" in text

@@ -61,5 +61,5 @@ def test_commitment_is_never_worse_than_an_equilibrium_of_a_pure_game() -> None:
 def test_what_does_not_fit_is_said() -> None:
     with pytest.raises(SolverError, match="two players"):
         stackelberg(NormalFormGame(np.zeros((3, 2, 2, 2))))
-    with pytest.raises(SolverError, match="leader 0 or 1"):
+    with pytest.raises(SolverError, match="player 0 or 1; given leader 2"):
         stackelberg(NormalFormGame(np.zeros((2, 2, 2))), 2)

@@ -210,3 +210,5 @@ def test_what_does_not_fit_is_said() -> None:
         talk_equilibrium(talk, other)
     with pytest.raises(SolverError, match="time limit must be positive"):
         talk_record(talk, time_limit=0)
+    with pytest.raises(SolverError, match="time limit must be positive"):
+        solve_cheap_talk(talk, time_limit=float("nan"))

@@ -11,7 +11,7 @@ from marl.games.phrases import number
 from marl.games.talk_equilibria import talk_record
 from marl.games.talk_words import talk_sentences
 
-NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?!\w)")
+NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e-?\d+)?(?!\w)")
 HALVES = [Fraction(k, 2) for k in range(5)]
 TALKS = {
     "stag hunt": CheapTalk(NormalFormGame(TWO_PLAYERS["stag_hunt"][:2], ["row", "col 2"], [["stag", "hare 3"]] * 2)),
@@ -89,3 +89,11 @@ def test_what_is_not_there_is_not_spoken_of() -> None:
     assert "mixture of messages can be informative" in text
     assert "each say one of 2 messages" in text_of("both")
     assert "extreme" not in text_of("three")
+
+
+def test_messages_that_are_hardly_ever_sent_tell_less_than_can_be_measured() -> None:
+    record = talk_record(TALKS["lewis"])
+    for one in record["equilibria"]:
+        one["heard_bits"] = [0.0] * len(one["heard_bits"])
+    text = " ".join(sentence["text"] for sentence in talk_sentences(record))
+    assert "What play owes to what was heard: less than can be measured." in text

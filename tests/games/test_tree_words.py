@@ -10,7 +10,7 @@ from marl.games.phrases import number
 from marl.games.solution_words import solution_sentences
 
 QUOTED = re.compile("“[^”]*”")
-NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?!\w)")
+NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e-?\d+)?(?!\w)")
 CONCEPTS = ["sequence_form", "subgame_perfect", "regret", "security"]
 TREES = {
     "kuhn": kuhn_poker,
@@ -95,4 +95,10 @@ def test_a_tree_that_is_too_large_says_so_once() -> None:
     text = told(record)
     assert "too many strategies (whole plans of play) to list" in text
     assert "No answer for “pure”, “welfare” and “ess”: “the reduced normal form has about" in text
-    assert "where neither gains more than 0.000000000" in text
+    assert re.search(r"where neither gains more than \d\.\de-1\d by leaving", text)
+
+
+def test_a_game_that_sums_to_nothing_has_prices() -> None:
+    record = solved_here(kuhn_poker(), ["mixed", "prices"])
+    assert (record["price_of_anarchy"], record["price_of_stability"]) == (1, 1)
+    assert record["equilibrium_welfare"] == {"min": 0, "max": 0}

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -6,10 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from known_games import TWO_PLAYERS, pigou
 
+from marl.games.equilibrium import certify
 from marl.games.mixed import mixed_equilibria
 from marl.games.normal_form import NormalFormGame
 from marl.games.pure import pure_equilibria
-from marl.games.welfare import pareto_set, price, price_of_anarchy, price_of_stability, social_optimum
+from marl.games.welfare import (
+    equilibrium_welfare,
+    pareto_set,
+    price,
+    price_of_anarchy,
+    price_of_stability,
+    social_optimum,
+)
 from marl.games.zero_sum import security_level
 
 
@@ -23,6 +32,19 @@ def test_prisoners_dilemma_by_hand() -> None:
     assert pareto_set(game) == [(0, 0), (0, 1), (1, 0)]
     equilibria = mixed_equilibria(game).equilibria
     assert price_of_anarchy(6, equilibria) == price_of_stability(6, equilibria) == 3
+
+
+def test_rounding_parts_no_equilibrium_from_the_optimum() -> None:
+    """Payoffs sum to nothing, and those of a floating equilibrium to what rounding leaves of it."""
+    table = np.array([[0.1, -0.3], [-0.2, 0.6]])
+    game = NormalFormGame([table, -table]).rational()
+    found = certify(game, [[2 / 3, 1 / 3], [3 / 4, 1 / 4]], "by hand")
+    off = certify(game, [[1, 0], [1, 0]], "by hand")
+    rounded = replace(found, payoffs=(1.4e-17, 0.0))
+    assert equilibrium_welfare(game, [found, rounded, off], Fraction(0)) == [0, 0, 0]
+    large = NormalFormGame([table * 1e9, -table * 1e9])
+    assert equilibrium_welfare(large, [replace(found, payoffs=(0.5, 0.0))], Fraction(0)) == [0]
+    assert equilibrium_welfare(large, [replace(found, payoffs=(2.0, 0.0))], Fraction(0)) == [2.0]
 
 
 def test_stag_hunt_by_hand() -> None:

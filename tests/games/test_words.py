@@ -15,7 +15,7 @@ from marl.games.phrases import number
 from marl.games.words import sentences
 
 QUOTED = re.compile("“[^”]*”")
-NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(%?)(?!\w)")
+NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e-?\d+)?(%?)(?!\w)")
 
 
 def make(
@@ -53,6 +53,8 @@ CASES = {
     "one missing": make(STAG, ["trained", "hare 2"], (0, 0), 0.5, drop=(1, 0), concepts=True),
     "a continuum": make(np.ones((3, 2, 2, 2)), ["trained", "hare 2"], (0, 0, 0), 0.0),
     "three players": make(volunteers_dilemma(3), ["help", "wait"], (0, 1, 1), 0.1, concepts=True),
+    "alone": make([[1, 1]], ["left", "right"], (0,), 0.0),
+    "no choice": make([[[1]], [[2]]], ["stay"], (0, 0), 0.0),
 }
 every_case = pytest.mark.parametrize("case", sorted(CASES))
 
@@ -291,3 +293,10 @@ def test_prices_follow_the_signs() -> None:
 )  # fmt: skip
 def test_numbers_for_reading(value: float, shown: str) -> None:
     assert number(value) == shown
+
+
+def test_one_player_and_one_strategy_are_spoken_of_as_such() -> None:
+    alone, fixed = (" ".join(one["text"] for one in CASES[case]["summary"]) for case in ("alone", "no choice"))
+    assert "The game has 1 player, scout_0, with 2 strategies, which" in alone
+    assert "mixtures of those that share a strategy are equilibria too" in alone
+    assert "The game has 2 players, scout_0 and partner_0, with 1 strategy each, which" in fixed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from marl import experiment
-from marl.learning.effect import warning_of, warning_of_overrides, without_effect
+from marl.learning.effect import warning_of, without_effect
 from marl.learning.metrics import is_timed
 from marl.learning.presets import PRESETS
 from marl.learning.trainer import Trainer
@@ -91,27 +89,22 @@ def test_nothing_is_idle_in_what_is_packaged(name: str) -> None:
     assert warning_of(load_any(name).training) is None
 
 
-def test_whoever_gives_such_a_setting_is_told(
-    make_lewis: Callable[..., Scenario], tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    scenario = make_lewis("network", "network", "training.iterations=1", "training.clip=0.3", "training.q.batch=4")
-    assert warning_of(scenario.training) is None, "mappo clips, and q is kept ready for who takes dqn"
-    idle = scenario.training.model_copy(update={"algorithm": "reinforce"})
-    experiment._warn_once.cache_clear()
-    with caplog.at_level(logging.WARNING):
-        for folder in ("one", "two"):
-            experiment.train(scenario.model_copy(update={"training": idle}), tmp_path / folder)
-    told = [record.getMessage() for record in caplog.records if "without effect" in record.getMessage()]
-    assert told == [
-        "settings without effect: training.minibatches, training.clip (beside training.algorithm: reinforce). Leave "
-        "them out, or see docs/scenarios.md for what reads them"
-    ]
+def test_what_nobody_gave_for_this_training_is_not_told() -> None:
+    def settings(algorithm: str) -> TrainingSettings:
+        return TrainingSettings.model_validate({"algorithm": algorithm, "clip": 0.3, "q": {"batch": 4, "steps": 2}})
 
-
-def test_a_section_of_other_algorithms_is_told_where_it_is_set_for_this_very_run() -> None:
-    settings = TrainingSettings.model_validate({"algorithm": "ippo", "q": {"batch": 4, "steps": 2}})
-    assert warning_of_overrides(settings, ["training.clip=0.3"]) is None
-    for key, named in (("training.q.steps", "steps"), ("training.q", "batch, training.q.steps")):
-        told = warning_of_overrides(settings, [f"{key}=x"])
+    assert warning_of(settings("mappo")) is None, "mappo clips, and q is kept ready for who takes dqn"
+    assert warning_of(settings("reinforce")) == (
+        "settings without effect: training.clip (beside training.algorithm: reinforce). Leave them out, or see "
+        "docs/scenarios.md for what reads them"
+    )
+    chosen = ["training.algorithm=reinforce"]
+    assert warning_of(settings("reinforce"), chosen) is None, "the clip is the file's, for its own algorithm"
+    for key, named in (
+        ("training.q.steps", "q.steps"),
+        ("training.q", "q.batch, training.q.steps"),
+        ("training.clip", "clip"),
+    ):
+        told = warning_of(settings("reinforce"), [*chosen, f"{key}=x"])
         assert told is not None
-        assert told.startswith(f"settings without effect: training.q.{named} (beside training.algorithm: ippo)")
+        assert told.startswith(f"settings without effect: training.{named} (beside training.algorithm: reinforce)")

@@ -114,6 +114,13 @@ def test_three_players_correlated(make_record: MakeRecord) -> None:
     assert rows[-1]["reason"].startswith("confidence bound")
 
 
+def test_the_reason_names_the_confidence_that_was_asked_for(make_record: MakeRecord) -> None:
+    oracle = Tabular(WEIGHTED, None)
+    record = make_record(list(oracle.populations))
+    rows = grow(oracle, record, PSROSettings(episodes=300, epsilon=9.0), confidence=0.995, seed=0)
+    assert "(99.5% confidence)" in rows[-1]["reason"]
+
+
 def plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: value for key, value in row.items() if key != "time_s"} for row in rows]
 

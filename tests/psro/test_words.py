@@ -11,7 +11,7 @@ from tabular import Tabular
 from marl.games.phrases import number
 from marl.psro.loop import grow
 from marl.psro.record import Record
-from marl.psro.words import described
+from marl.psro.words import described, sentences
 from marl.scenario import load_scenario
 from marl.settings import PSROSettings
 
@@ -36,7 +36,7 @@ def test_every_number_in_the_text_is_one_of_the_records(make_record: Callable[..
         known = {number(value) for value in sentence["numbers"].values()}
         known |= {f"{number(round(100 * value, 10))}%" for value in sentence["numbers"].values()}
         # Names are identifiers here, whose digits follow an underscore.
-        for token in re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?%?", sentence["text"]):
+        for token in re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e-?\d+)?%?", sentence["text"]):
             assert token in known, (token, sentence)
 
 
@@ -50,6 +50,18 @@ def test_the_end_by_the_bound_is_told_from_the_end_by_the_limit(make_record: Cal
     assert found["members"] == {"player_0": 4, "player_1": 4}
     for shares in found["solution"]["marginals"].values():
         assert sum(shares) == pytest.approx(1)
+
+
+def test_a_bound_that_is_wider_than_the_gains_says_why(make_record: Callable[..., Record]) -> None:
+    """Payoffs never vary here, so that the gains have no width, and what no episode showed is all that is unknown."""
+    found = record_of(make_record)
+    assert found["gains"]["sum"]["high"] < found["gains"]["epsilon"]
+    bound = number(found["gains"]["epsilon"])
+    assert f"The bound on a gain, {bound}, is wider: so much may outcomes be worth that no episode showed." in said(
+        found
+    )
+    found["gains"]["sum"]["high"] = 1.0
+    assert "is wider" not in " ".join(sentence["text"] for sentence in sentences(found))
 
 
 def test_a_run_cut_by_its_limit(make_record: Callable[..., Record]) -> None:

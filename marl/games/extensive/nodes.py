@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 
 from marl.errors import SolverError
-from marl.games.normal_form import SUM_TOLERANCE, Number, as_number
+from marl.games.normal_form import LARGEST, SUM_TOLERANCE, Number, as_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +72,6 @@ def _finite(value: object, place: str) -> Number:
         number = as_number(value)
     except SolverError as error:
         raise SolverError(f"{place}: {error}") from error
-    if isinstance(number, float) and not isfinite(number):
-        raise SolverError(f"{place} holds {number}; give finite numbers")
+    if isinstance(number, float) and not abs(number) <= LARGEST:
+        raise SolverError(f"{place} holds {number}; give finite numbers up to 1e100")
     return number

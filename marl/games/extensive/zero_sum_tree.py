@@ -18,7 +18,7 @@ from marl.games.extensive.behavior import behavior_strategy, plan_payoffs, plan_
 from marl.games.extensive.game import ExtensiveGame, InformationSet
 from marl.games.extensive.subgame_perfect import subgame_perfect
 from marl.games.limits import TIME_LIMIT
-from marl.games.linear_program import maximize_floating
+from marl.games.linear_program import maximize_floating, unit_range
 from marl.games.normal_form import Number
 
 CERTIFIED_LEAVES = 2_000
@@ -75,7 +75,7 @@ def _optimal_plans(game: ExtensiveGame, time_limit: float) -> list[np.ndarray]:
 
     own, other = game.sequence_counts
     chance, payoffs = game.floats
-    pay = coo_array((chance * payoffs[0], tuple(game.leaf_sequences.T)), shape=(own, other))
+    pay = coo_array((chance * unit_range(payoffs[0])[0], tuple(game.leaf_sequences.T)), shape=(own, other))
     flow, against = (_flow(sets, n) for sets, n in zip(game.information_sets, game.sequence_counts, strict=True))
     values = against.shape[0]
     objective = np.zeros(own + values)

@@ -35,9 +35,9 @@ def read_game(path: str | Path) -> NormalFormGame | ExtensiveGame:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise SolverError(f"{path} has {path.stat().st_size} bytes; at most {MAX_BYTES} are read. Drop strategies")
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise SolverError(f"{path} cannot be read as text: {error}; name a file with a game") from error
+        raise SolverError(f"{path} cannot be read as text: {error}; name a file with a game, in UTF-8") from error
     return reader(text, str(path))
 
 

@@ -14,14 +14,18 @@ from fractions import Fraction
 import numpy as np
 
 from marl.errors import SolverError
-from marl.games.normal_form import MAX_PROFILES, NormalFormGame
+from marl.games.normal_form import MAX_PROFILES, NormalFormGame, exact_number
 
 PAYOFF = "payoff "
 
 
 def parse_csv(text: str, source: str = "the text") -> NormalFormGame:
     """The game in CSV text; strategies in the order in which they first appear. SolverError names the line."""
-    lines = [(number, row) for number, row in enumerate(csv.reader(io.StringIO(text)), start=1) if row]
+    reader = csv.reader(io.StringIO(text, newline=""))
+    try:
+        lines = [(reader.line_num, row) for row in reader if row]
+    except csv.Error as error:
+        raise SolverError(f"{source}, line {reader.line_num}: no CSV ({error})") from error
     if len(lines) < 2:
         raise SolverError(f"{source}: expected a header and a row for each profile, found {len(lines)} rows")
     header = [name.strip() for name in lines[0][1]]
@@ -31,6 +35,8 @@ def parse_csv(text: str, source: str = "the text") -> NormalFormGame:
             f"{source}, line {lines[0][0]}: expected a column for each player and then one 'payoff NAME' for each, in "
             f"the same order; found {header}"
         )
+    if len(set(players)) < len(players):
+        raise SolverError(f"{source}, line {lines[0][0]}: expected a name of its own for each player; found {players}")
     strategies: list[dict[str, int]] = [{} for _ in players]
     rows: dict[tuple[int, ...], list[Fraction]] = {}
     for number, row in lines[1:]:
@@ -42,9 +48,11 @@ def parse_csv(text: str, source: str = "the text") -> NormalFormGame:
         if profile in rows:
             raise SolverError(f"{source}, line {number}: the profile {cells[: len(players)]} appears twice")
         try:
-            rows[profile] = [Fraction(cell) for cell in cells[len(players) :]]
-        except (ValueError, ZeroDivisionError):
+            rows[profile] = [exact_number(cell) for cell in cells[len(players) :]]
+        except ValueError:
             raise SolverError(f"{source}, line {number}: expected numbers, found {cells[len(players) :]}") from None
+        except SolverError as error:
+            raise SolverError(f"{source}, line {number}: {error}") from error
     shape = tuple(len(known) for known in strategies)
     if math.prod(shape) > MAX_PROFILES:
         raise SolverError(f"{source}: {math.prod(shape)} profiles are too many; at most {MAX_PROFILES} are allowed")

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import NoReturn
 
 from marl.errors import SolverError
+from marl.games.normal_form import exact_number
 
 PIECE = re.compile(r'"(?:\\.|[^"\\])*"|[{}]|[^\s{},"]+|"', re.DOTALL)
 """A quoted text, a brace, a word, or a quote that is never closed; what is left between them only separates."""
@@ -61,9 +62,11 @@ class Tokens:
         value = self._numbers.get(written)
         if value is None:
             try:
-                value = self._numbers[written] = Fraction(written)
-            except (ValueError, ZeroDivisionError):
+                value = self._numbers[written] = exact_number(written)
+            except ValueError:
                 self.fail(expected)
+            except SolverError as error:
+                self.fail_at(self.place, str(error))
         self._next += 1
         return value
 
@@ -84,7 +87,10 @@ class Tokens:
             self.fail("R (rational) or D (decimal) after the version")
         self.take("word", expected="R or D")
         title = self.take("text", expected="the title in quotes")
-        return title, self.braced("text", "the players' names in quotes")
+        start, players = self.place, self.braced("text", "the players' names in quotes")
+        if not players or len(set(players)) < len(players):
+            self.fail_at(start, f"expected one player or more, each with a name of its own, found {players}")
+        return title, players
 
     def whole(self, expected: str, least: int, most: int | None = None) -> int:
         """The next piece as a whole number from `least` (to `most`)."""

@@ -23,6 +23,8 @@ def parse_json(text: str, source: str = "the text") -> NormalFormGame:
         held = json.loads(text)
     except json.JSONDecodeError as error:
         raise SolverError(f"{source}, line {error.lineno}: no JSON ({error.msg}); see the docs for the form") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, thousands of brackets
+        raise SolverError(f"{source}: no game ({error}); see the docs for the form") from error
     if not isinstance(held, dict) or "payoffs" not in held:
         raise SolverError(f'{source}: expected an object with "payoffs" (and maybe "players" and "strategies")')
     unknown = set(held) - KEYS - OPTIONAL
@@ -61,4 +63,13 @@ def _nested(part: Any) -> Any:
 
 
 def _names(held: Any) -> bool:
-    return isinstance(held, list) and all(isinstance(name, str) for name in held)
+    return isinstance(held, list) and all(isinstance(name, str) and _is_text(name) for name in held)
+
+
+def _is_text(name: str) -> bool:
+    """Whether the name can be written: JSON may hold halves of characters."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

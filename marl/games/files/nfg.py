@@ -42,22 +42,24 @@ def parse_nfg(text: str, source: str = "the text") -> NormalFormGame:
 def _strategies(tokens: Tokens, players: int) -> list[list[str]]:
     """Either the numbers of strategies, `{ 2 3 }`, or their names, `{ { "a" "b" } { "c" "d" "e" } }`."""
     tokens.take("brace", "{", expected="{ before the strategies")
-    strategies = []
+    strategies: list[list[str]] = []
+    profiles = 1
     while not tokens.sees("brace", "}"):
         if tokens.sees("brace", "{"):
-            own = tokens.braced("text", "the strategies' names in quotes")
+            place, own = tokens.place, tokens.braced("text", "the strategies' names in quotes")
+            if not own:
+                tokens.fail_at(place, "expected at least one strategy in quotes, found none")
             unnamed = len(set(own)) < len(own)
             strategies.append([str(k + 1) for k in range(len(own))] if unnamed else own)
         else:
-            size = tokens.number("a number of strategies or }")
-            if size.denominator != 1 or not 1 <= size <= MAX_PROFILES:
-                raise SolverError(f"{tokens.source}: a number of strategies must be whole and >= 1; given {size}")
-            strategies.append([str(k + 1) for k in range(int(size))])
+            place, size = tokens.place, tokens.whole("a number of strategies, whole and >= 1, or }", 1)
+            profiles *= size
+            if profiles > MAX_PROFILES:
+                tokens.fail_at(place, f"{profiles} profiles are too many; at most {MAX_PROFILES} are allowed")
+            strategies.append([str(k + 1) for k in range(size)])
     if len(strategies) != players:
         tokens.fail(f"strategies for {players} players (these are {len(strategies)}) before }}")
     tokens.take("brace", "}", expected="} after the strategies")
-    if any(not own for own in strategies):
-        raise SolverError(f"{tokens.source}: every player needs at least one strategy")
     return strategies
 
 
@@ -73,11 +75,8 @@ def _outcomes(tokens: Tokens, players: int, profiles: int) -> list[list[Fraction
     tokens.take("brace", "}", expected="} after the outcomes")
     rows = []
     for _ in range(profiles):
-        expected = f"an outcome's number from 0 to {len(outcomes) - 1} ({profiles} profiles)"
-        number = tokens.number(expected)
-        if number.denominator != 1 or not 0 <= number < len(outcomes):
-            raise SolverError(f"{tokens.source}: expected {expected}, found {number}")
-        rows.append(outcomes[int(number)])
+        most = len(outcomes) - 1
+        rows.append(outcomes[tokens.whole(f"an outcome's number from 0 to {most} ({profiles} profiles)", 0, most)])
     return rows
 
 

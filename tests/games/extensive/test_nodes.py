@@ -19,6 +19,7 @@ def test_numbers_are_converted() -> None:
         (Terminal((1,)), "here has 1 payoffs; give 2"),
         (Terminal((1, float("nan"))), "here holds nan; give finite"),
         (Terminal((1, float("inf"))), "here holds inf; give finite"),
+        (Terminal((1, 1e200)), "here holds 1e+200; give finite numbers up to 1e100".replace("+", r"\+")),
         (Terminal((1, "x")), "here: payoff 'x' is no number"),
         (Decision(2, "a", ("x",)), "here is of player 2; there are 0 to 1"),
         (Decision(0, "a", ()), "give at least one"),

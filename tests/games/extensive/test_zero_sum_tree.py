@@ -28,6 +28,18 @@ def test_kuhn_poker_is_worth_minus_one_eighteenth_exactly() -> None:
     assert nash_conv(kuhn_poker(), found.profile) == 0
 
 
+@pytest.mark.parametrize("unit", [Fraction(1, 10**9), Fraction(10**9)])
+def test_a_tree_is_solved_in_any_unit(unit: Fraction) -> None:
+    poker = kuhn_poker()
+    nodes = [
+        Terminal(tuple(payoff * unit for payoff in node.payoffs)) if isinstance(node, Terminal) else node
+        for node in poker.nodes
+    ]
+    found = zero_sum_equilibrium(ExtensiveGame(poker.players, nodes))
+    assert found.exact
+    assert found.payoffs == (-unit / 18, unit / 18)
+
+
 def test_matching_pennies_is_mixed_evenly() -> None:
     half = (Fraction(1, 2),) * 2
     assert zero_sum_equilibrium(matching_pennies()).profile == ((half,), (half,))

@@ -41,6 +41,11 @@ def test_what_is_written_is_read_back() -> None:
         (TEXT.replace("1,2", "1"), "line 4: expected 4 fields, found 3"),
         (TEXT.replace("1,2", "1,x"), "line 4: expected numbers"),
         (TEXT.replace("down,left", "up,left"), "line 4: the profile .* appears twice"),
+        (TEXT.replace("1,2", "1,1e1000000000"), "line 4: numbers may be as large as 1e100"),
+        (TEXT.replace("1,2", f"1,{'2' * 1001}"), "line 4: numbers may be .* as long as 1000"),
+        ("a,a,payoff a,payoff a\nx,y,1,1", "line 1: expected a name of its own for each player"),
+        (TEXT.replace("down,left", f"{'x' * 200_000},left"), "line .*: no CSV .field larger than"),
+        (TEXT.replace("up,left", '"u\np",left').replace("1,2", "1,x"), "line 5: expected numbers"),
         (TEXT.replace("down,right,-3,4\n", ""), "no row for the profile .'down', 'right'."),
     ],
 )

@@ -130,7 +130,7 @@ START = 'EFG 2 R "" { "a" "b" }\n'
         ),
         (START + 'c "" 1 { "x" 1 } 0 c "" 1 { "y" 1 } 0', "line 2: chance set 1 had other actions before"),
         (START + 't "', "line 2: expected a closing"),
-        ('EFG 2 R "" { } t "" 0', "give at least one"),
+        ('EFG 2 R "" { } t "" 0', "line 1: expected one player or more"),
         (
             START + 'p "" 1 1 { "x" } 0\np "" 1 1 { "x" } 0\nt "" 0',
             "game.efg, line 3: the node is in information set .* imperfect recall",

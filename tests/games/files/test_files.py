@@ -35,5 +35,12 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(SolverError, match="are written to"):
         write_game(NormalFormGame([[1]]), tmp_path / "game.txt")
     (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(SolverError, match="cannot be read as text"):
+    with pytest.raises(SolverError, match=r"cannot be read as text.*in UTF-8"):
         read_game(tmp_path / "bytes.json")
+
+
+@pytest.mark.parametrize("ending", sorted(WRITERS))
+def test_the_mark_that_some_programs_put_before_a_text_is_no_part_of_it(ending: str, tmp_path: Path) -> None:
+    path = write_game(NormalFormGame([[1, 2]]), tmp_path / f"game{ending}")
+    path.write_text(path.read_text(encoding="utf-8"), encoding="utf-8-sig")
+    assert read_game(path).players == ("player_0",)
