@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from ray import tune
 from ray.tune.search.variant_generator import generate_variants
 
+from marl.errors import ScenarioError
 from marl.scenario import load_scenario, read_yaml, validated
 from marl.settings import Scenario, Settings
 
@@ -88,6 +89,8 @@ def load_search(path: str | Path) -> SearchSettings:
     Raises ScenarioError, naming each fault.
     """
     path = Path(path)
+    if not path.exists():
+        raise ScenarioError(f"search file {str(path)!r} does not exist; give a YAML file")
     settings = validated(SearchSettings, read_yaml(path), str(path), "search")
     beside = path.parent / settings.scenario
     return settings.model_copy(update={"scenario": str(beside.resolve())}) if beside.is_file() else settings

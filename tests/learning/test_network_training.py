@@ -139,8 +139,7 @@ def test_free_text_has_no_counterfactual(build: Callable[[Scenario], MultiAgentA
 @pytest.mark.parametrize(
     ("kind", "algorithm"),
     [
-        ("network", "mappo"),
-        ("network", "selfplay_ppo"),
+        *(("network", name) for name in ("reinforce", "ippo", "mappo", "magrpo", "selfplay_ppo")),
         ("network, recurrent: gru", "mappo"),
         ("language_model", "coma"),
     ],

@@ -87,7 +87,9 @@ def test_faults_of_a_search_file_are_named(tmp_path: Path, data: dict[str, Any],
 
 def test_a_file_that_is_not_there_or_not_yaml_is_an_error_and_a_scenario_beside_it_is_found(tmp_path: Path) -> None:
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
-    for path, why in (("nowhere.yaml", "No such file"), (".", "Is a directory"), ("binary.yaml", "can't decode")):
+    with pytest.raises(ScenarioError, match="does not exist"):
+        load_search(tmp_path / "nowhere.yaml")
+    for path, why in ((".", "Is a directory"), ("binary.yaml", "can't decode")):
         with pytest.raises(ScenarioError, match=rf"cannot be read .*{why}.*; give a YAML file"):
             load_search(tmp_path / path)
     file = tmp_path / "search.yaml"
