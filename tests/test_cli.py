@@ -66,7 +66,7 @@ def test_a_person_can_take_a_seat(runner: CliRunner) -> None:
         (["psro", "kuhn_poker", "--resume"], "nothing to resume"),
         (["psro", "kuhn_poker", "--set", "psro.meta_solver=best"], "'uniform', 'alpha_rank' or 'correlated'"),
         (["psro", "lewis", "--set", "seats.sender_0=human", "--set", "policies.human={kind: human}"], "cannot sit"),
-        (["tune", "nowhere.yaml"], "'nowhere.yaml' cannot be read"),
+        (["tune", "nowhere.yaml"], "search file 'nowhere.yaml' does not exist"),
         (["evaluate", "nowhere", "--checkpoint", "best"], "not a run directory"),
         (["compare", "nowhere"], "not a run directory"),
         (["run", "hunt_and_meet"], "`marl train hunt_and_meet` trains them"),
