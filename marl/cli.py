@@ -109,6 +109,7 @@ def run(
     with _explained():
         settings = one_scenario(scenario, set_, seed, model, env_runners, resume)
         settings, folder = begun(settings, out, resume)
+        experiment.warn_of_idle(settings, overrides=set_)
         console.print(f"[bold]{settings.title}[/] → {folder}")
         with _stoppable("run", scenario, folder), ProgressBars(console, settings) as bars:
             done = experiment.run(settings, folder, resume=resume, on_progress=bars, command=_command())
@@ -129,6 +130,7 @@ def train(
     with _explained():
         settings = any_scenario(scenario, set_, seed, model, env_runners, resume)
         settings, folder = begun(settings, out, resume)
+        experiment.warn_of_idle(settings, overrides=set_)
         with _stoppable("train", scenario, folder), ProgressBars(console, settings) as bars:
             experiment.train(settings, folder, resume=resume, on_progress=bars, command=_command())
         print_ending(console, RunDirectory(folder))
@@ -152,6 +154,7 @@ def psro(
     with _explained():
         settings = one_scenario(scenario, set_, seed, model, env_runners, resume)
         settings, folder = begun(settings, out, resume)
+        experiment.warn_of_idle(settings, overrides=set_)
         with _stoppable("psro", scenario, folder), ProgressBars(console, settings) as bars:
             run = grow(settings, folder, resume=resume, on_progress=bars, command=_command())
         print_analysis(console, run.read_json("psro.json"))

@@ -5,9 +5,12 @@ Start reading here. Each function takes a scenario or a run directory, and write
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from marl.policies.protocol import Policy
     from marl.types import Episode
 
+logger = logging.getLogger(__name__)
 TWIN = "silent_twin"
 CONCEPT_TIME = 60.0
 """Seconds that the solution concepts of an empirical game may take, unless told otherwise."""
@@ -51,6 +55,8 @@ def train(
 
     check_trainable(scenario)
     run = RunDirectory(out) if resume else RunDirectory.create(out, scenario, command)
+    if not resume:
+        warn_of_idle(scenario)
     try:
         with Trainer(run.settings(), run.path, resume=resume) as trainer:
             parameters = trainer.parameters()
@@ -62,7 +68,8 @@ def train(
         run.update_run(status="interrupted")
         raise
     except ParleyError as error:
-        run.update_run(status="failed", ended=f"{type(error).__name__}: {error}")
+        with suppress(StoreError):  # no room is left, perhaps, and what went wrong is the other error
+            run.update_run(status="failed", ended=f"{type(error).__name__}: {error}")
         raise
     run.update_run(status="trained", ended=closing["reason"])
     for name, task in run.tasks().items():
@@ -105,6 +112,24 @@ def check_trainable(scenario: AnyScenario) -> None:
                 f"policies.{name}: {policy.model} is an int8 network, which only plays; train the float policy that "
                 "it was exported from, or set learn: false for this policy"
             )
+
+
+def warn_of_idle(scenario: AnyScenario, *, overrides: Sequence[str] | None = None) -> None:
+    """Warn of training settings without effect, once a process: PSRO trains the same way many times.
+
+    Given `overrides`, `key=value`, of what only these have set: see `marl.learning.effect`.
+    """
+    from marl.learning.effect import warning_of, warning_of_overrides
+
+    training = scenario.training
+    told = warning_of(training) if overrides is None else warning_of_overrides(training, overrides)
+    if told is not None:
+        _warn_once(told)
+
+
+@lru_cache
+def _warn_once(text: str) -> None:
+    logger.warning("%s", text)
 
 
 def silent(scenario: Scenario) -> Scenario:
@@ -286,6 +311,8 @@ def run(
     check_trainable(scenario)
     directory = RunDirectory(out) if resume else RunDirectory.create(out, scenario, command)
     scenario = directory.scenario()
+    if not resume:
+        warn_of_idle(scenario)
     start = time.monotonic()
     spent = directory.read_json("run.json").get("duration_s", 0.0)
     with training_twin(silent(scenario), directory.path / TWIN, wanted=wants_twin(scenario), on_progress=on_progress):

@@ -89,10 +89,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """A mapping of keys. Raises ScenarioError for a file that holds none."""
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{str(path)!r} cannot be read ({error}); give a YAML file") from error
     except yaml.YAMLError as error:
         raise ScenarioError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(data, dict):
-        raise ScenarioError(f"{path}: expected a mapping of scenario keys, found {type(data).__name__}")
+        raise ScenarioError(f"{path}: expected a mapping of keys, found {type(data).__name__}")
     return data
 
 
@@ -108,13 +110,13 @@ def validate_scenario(data: Mapping[str, Any], where: str = "scenario") -> Scena
     return validated(Scenario, data, where)
 
 
-def validated(cls: type[S], data: Mapping[str, Any], where: str) -> S:
-    """Settings of class `cls` from plain data. Raises ScenarioError with one line for each fault."""
+def validated(cls: type[S], data: Mapping[str, Any], where: str, what: str = "scenario") -> S:
+    """Settings of class `cls`, a `what`, from plain data. Raises ScenarioError with one line for each fault."""
     try:
         return cls.model_validate(data)
     except ValidationError as error:
         faults = "\n".join(f"  {_fault(cls, dict(fault))}" for fault in error.errors())
-        raise ScenarioError(f"{where} is not a valid scenario:\n{faults}") from error
+        raise ScenarioError(f"{where} is not a valid {what}:\n{faults}") from error
 
 
 def dump_scenario(scenario: BaseModel) -> str:

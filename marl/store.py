@@ -10,6 +10,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,15 +26,37 @@ from marl.types import Episode, Message, ParseFailure, Turn
 _PACKAGES = ("parley-marl", "pettingzoo", "gymnasium", "ray", "torch", "transformers", "networkx", "numpy", "scipy")
 
 
+@contextmanager
+def writing(path: Path, *refusals: type[Exception]) -> Iterator[None]:
+    """Raises StoreError, naming `path`, where the system, or a library with one of its `refusals`, cannot write it."""
+    expected: tuple[type[Exception], ...] = (OSError, *refusals)
+    try:
+        yield
+    except expected as error:
+        why = getattr(error, "strerror", None) or error
+        raise StoreError(
+            f"cannot write {str(path)!r}: {why}; see that there is room and leave to write, or choose another --out. A "
+            "run that had begun goes on from its newest checkpoint with --resume"
+        ) from error
+
+
 def write_atomically(path: Path, text: str) -> None:
-    """Write beside `path` and rename, so that a reader sees the old file or the whole new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write beside `path` and rename, so that a reader sees the old file or the whole new one.
+
+    Raises StoreError where it cannot be written; nothing of it is left then.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 class RunDirectory:
@@ -140,8 +163,8 @@ class RunDirectory:
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add one line to metrics.jsonl."""
-        line = json.dumps(dict(row), allow_nan=False, default=_plain)
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        line, path = json.dumps(dict(row), allow_nan=False, default=_plain), self.path / "metrics.jsonl"
+        with writing(path), path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
     def metrics(self) -> list[dict[str, Any]]:

@@ -80,6 +80,19 @@ def test_bad_input_gets_one_message_and_exit_code_2(runner: CliRunner, arguments
     assert "Traceback" not in done.output
 
 
+def test_a_setting_given_for_nothing_is_told(runner: CliRunner, caplog: pytest.LogCaptureFixture) -> None:
+    experiment._warn_once.cache_clear()
+    (Path("taken") / "scenario.yaml").parent.mkdir()
+    (Path("taken") / "scenario.yaml").touch()
+    (Path("taken") / "run.json").write_text("{}")  # so that nothing is trained
+    for algorithm in ("dqn", "mappo"):
+        given = ["--set", f"training.algorithm={algorithm}", "--set", "training.q.batch=4"]
+        assert runner.invoke(app, ["train", "lewis", *given, "--out", "taken"]).exit_code == 2
+    told = "settings without effect: training.q.batch (beside training.algorithm: mappo)"
+    assert [record.getMessage().partition(".")[0] for record in caplog.records] == [told.partition(".")[0]]
+    assert told in caplog.text
+
+
 def test_a_game_file_is_solved_with_talk_before_it(runner: CliRunner) -> None:
     hunt = {"players": ["row", "column"], "payoffs": [[[4, 0], [3, 3]], [[4, 3], [0, 3]]]}
     Path("hunt.json").write_text(json.dumps(hunt))

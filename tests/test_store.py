@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +144,21 @@ def test_nothing_half_written_is_left(run: RunDirectory) -> None:
     with pytest.raises(TypeError):
         run.write_json("x.json", {"a": object()})
     assert [path.name for path in run.path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_what_cannot_be_written_is_named(
+    run: RunDirectory, tmp_path: Path, room: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"cannot write '.*file/run/run.json': Not a directory; see that"):
+        RunDirectory.create(tmp_path / "file" / "run", load_scenario("lewis"))
+    before = {path: path.read_bytes() for path in run.path.iterdir()}
+    with room(1000), pytest.raises(StoreError, match=r"cannot write '.*big.json': File too large.*--resume"):
+        run.write_json("big.json", list(range(1000)))
+    with room(1000), pytest.raises(StoreError, match=r"metrics.jsonl': File too large"):
+        run.append_metrics({"iteration": 0, "x": "x" * 2000})
+    assert {path: path.read_bytes() for path in run.path.iterdir() if path.name != "metrics.jsonl"} == before
+    assert run.metrics() == []
 
 
 def test_run_json_is_merged_and_names_versions(run: RunDirectory) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from marl.errors import LearningError
-from marl.store import write_atomically
+from marl.store import write_atomically, writing
 
 logger = logging.getLogger(__name__)
 KEPT = 3
@@ -42,26 +42,45 @@ class Best:
 
 
 def save_checkpoint(folder: Path, iteration: int, state: Mapping[str, Any], *, kept: int = KEPT) -> Path:
-    """Write `state` as the checkpoint of `iteration` under `folder`; delete all but the `kept` newest and the best."""
+    """Write `state` as the checkpoint of `iteration` under `folder`; delete all but the `kept` newest and the best.
+
+    Raises StoreError where it cannot be written; nothing of it is left then.
+    """
     target = folder / _name(iteration)
     part = folder / f".{target.name}.{os.getpid()}.tmp"
     for left in folder.glob(".iteration_*.tmp"):  # by a run that was killed while it saved
         shutil.rmtree(left)
-    part.mkdir(parents=True)
-    torch.save(_tensors(dict(state)), part / "state.pt")
-    note = {"format": FORMAT, "iteration": iteration, "sha256": _digest(part / "state.pt")}
-    (part / "state.json").write_text(json.dumps(note) + "\n", encoding="utf-8")
-    for path in part.iterdir():
-        _flush(path)
-    if target.exists():
-        shutil.rmtree(target)
-    part.rename(target)
-    _flush(folder)
+    with writing(target):
+        try:
+            part.mkdir(parents=True)
+            _save(_tensors(dict(state)), part / "state.pt")
+            note = {"format": FORMAT, "iteration": iteration, "sha256": _digest(part / "state.pt")}
+            (part / "state.json").write_text(json.dumps(note) + "\n", encoding="utf-8")
+            for path in part.iterdir():
+                _flush(path)
+        except OSError:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+        if target.exists():
+            shutil.rmtree(target)
+        part.rename(target)
+        _flush(folder)
     best = read_best(folder)
     for old in checkpoints(folder)[:-kept]:
         if best is None or old.name != best.folder:
             shutil.rmtree(old)
     return target
+
+
+def _save(state: Any, path: Path) -> None:
+    """Raises OSError where there is no room, which torch would have hidden behind what its archive expected."""
+    try:
+        with path.open("wb") as file:
+            torch.save(state, file)
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from error
+        raise
 
 
 def mark_best(folder: Path, best: Best) -> None:

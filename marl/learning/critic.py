@@ -114,6 +114,9 @@ class CriticModule(TorchRLModule):
         """The optimizer's groups of parameters, the critic's own with learning rate `lr` first."""
         return [{"params": list(self.parameters()), "lr": lr}]
 
+    def begin(self) -> None:
+        """An iteration begins, of which nothing may depend on what was read before: a resumed run has not read it."""
+
     def heads_of(self, agent: Tensor) -> Tensor:
         """Which head values an agent's turns, [T] from agents [T]."""
         return torch.zeros_like(agent) if self.shared else agent

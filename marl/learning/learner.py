@@ -97,6 +97,8 @@ class PolicyGradientLearner(MultiAgentLearner):
         super().before_gradient_based_update(timesteps=timesteps)
         self._first_deviation = 0.0
         self._stepped = False
+        for critic in filter(None, map(self.critic, self.config.critics())):
+            critic.begin()
 
     def after_gradient_based_update(self, *, timesteps: dict[str, Any]) -> None:
         """Let the price of leaving the reference follow what this iteration measured, in all learners together."""

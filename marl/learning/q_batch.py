@@ -72,13 +72,17 @@ def team_transitions(
     after it.
 
     The reward is the mean over the team of what its agents received until then, also those that did not decide, by
-    `gamma` less with each moment. An episode that was cut is dealt with as in `own_transitions`.
+    `gamma` less with each moment. Where agents were cut off at the last moment, it is dealt with as in
+    `own_transitions`.
     """
     trajectories(episodes, learning)  # for its checks
     found = []
     for episode in episodes:
         if episode.outcome != "failed":
-            found += _ahead(*_moments(episode, team), episode.outcome == "truncated", steps, gamma)
+            moments, rewards = _moments(episode, team)
+            # A mate that was cut off before, or a rival, leaves what the others end with as known as it was.
+            cut = any(turn is not None and turn.next_state is not None for turn in (moments or [()])[-1])
+            found += _ahead(moments, rewards, cut, steps, gamma)
     return found
 
 

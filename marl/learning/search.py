@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,12 +17,16 @@ from ray.tune.schedulers import ASHAScheduler
 
 from marl.errors import LearningError, StoreError
 from marl.learning.cluster import ensure_ray
+from marl.learning.effect import without_effect
 from marl.learning.loggers import PROJECT, library
 from marl.learning.loggers import numbers as numbers_of
 from marl.learning.search_space import SearchSettings, load_search
+from marl.learning.stopping import Awaited
 from marl.learning.trainer import Trainer
+from marl.settings import Scenario
 from marl.store import RunDirectory, write_atomically
 
+logger = logging.getLogger(__name__)
 Row = dict[str, Any]
 SEARCH = "search.yaml"
 RESULTS = "results"
@@ -36,20 +41,19 @@ class Trial(tune.Trainable):
 
     def setup(self, config: Mapping[str, Any]) -> None:
         """Go on with the run where it is."""
-        self.run, self.metric = RunDirectory(config["folder"]), config["metric"]
+        self.run, self.metric = RunDirectory(config["folder"]), Awaited(config["metric"], "metric")
         self.trainer = Trainer(self.run.scenario(), self.run.path, resume=True)
-        self.past = [row for row in self.run.metrics() if self.metric in row]
+        self.past = [row for row in map(_measured, self.run.metrics()) if self.metric.read(row)]
         self.run.update_run(status="training", parameters=self.trainer.parameters())
 
     def step(self) -> Row:
-        """The next row with the metric, and whether training is over."""
+        """The next row with the metric, and whether training is over. Raises LearningError where none will have it."""
         while not self.past:
             if self.trainer.reason is not None:
-                known = sorted({name for row in self.run.metrics() for name in row})
-                raise LearningError(f"metric {self.metric!r} came in no further row; metrics here: {known}")
-            self.past = [row for row in [self.trainer.step()] if self.metric in row]
+                raise LearningError(f"metric {self.metric.metric!r} came in no further row of this trial")
+            self.past = [row for row in [_measured(self.trainer.step())] if self.metric.read(row)]
         row = self.past.pop(0)
-        return {**numbers_of(row), "iteration": row["iteration"], "done": self._is_last(row)}
+        return {**row, "done": self._is_last(row)}
 
     def _is_last(self, row: Mapping[str, Any]) -> bool:
         return not self.past and self.trainer.reason is not None and row["iteration"] == self.trainer.iteration
@@ -67,6 +71,11 @@ class Trial(tune.Trainable):
         self.trainer.export(self.run.path / "policies")
         self.trainer.close()
         self.run.update_run(status="trained", ended=self.trainer.reason or "stopped: others did better so far")
+
+
+def _measured(row: Mapping[str, Any]) -> Row:
+    """What of a row of metrics can be compared."""
+    return {**numbers_of(row), "iteration": row["iteration"]}
 
 
 class Told(tune.Callback):
@@ -99,19 +108,26 @@ def search(
 ) -> list[Row]:
     """Run all trials of the search `file` under `out`; the rows of `table`, which RUN/results.csv and .json hold too.
 
-    With `resume`, go on with the search in `out`. Raises ScenarioError before any trial starts where a field is unknown
-    or a value not allowed, and LearningError when every trial failed.
+    With `resume`, go on with the search in `out`, which `file` must be. Raises ScenarioError before any trial starts
+    where a field is unknown or a value not allowed, StoreError for another search than the one to go on with, and
+    LearningError when every trial failed.
     """
     out = Path(out)
     if not resume and (out / SEARCH).exists():
         raise StoreError(f"{str(out)!r} already holds a search; go on with --resume, or choose another --out")
     if resume and not (out / SEARCH).exists():
         raise StoreError(f"{str(out)!r} holds no search to go on with; leave out --resume")
-    settings = load_search(out / SEARCH if resume else file)
+    settings = load_search(file)
+    if resume:
+        settings = _kept(out / SEARCH, settings, file)
     values = settings.trials()
     scenarios = [settings.scenario_of(each) for each in values]
     folders = [out / "trials" / f"{number:04d}" for number in range(len(values))]
     write_atomically(out / SEARCH, yaml.safe_dump(settings.model_dump(mode="json", exclude_none=True), sort_keys=False))
+    for name, why in _idle(settings, scenarios).items():
+        logger.warning(
+            "space.%s: it has no effect in any trial (beside %s), so that they do not differ in it", name, why
+        )
     for folder, scenario in zip(folders, scenarios, strict=True):
         if not (folder / "scenario.yaml").exists():
             RunDirectory.create(folder, scenario, f"marl tune: trial {folder.name}")
@@ -127,6 +143,24 @@ def search(
     if all(row["status"] == "failed" for row in rows):
         raise LearningError(f"all {len(rows)} trials failed; the first: {rows[0]['ended']}")
     return rows
+
+
+def _kept(path: Path, given: SearchSettings, file: str | Path) -> SearchSettings:
+    """The search in `path`. Raises StoreError where `given`, read from `file`, is another one."""
+    kept = load_search(path)
+    other = [name for name in SearchSettings.model_fields if getattr(kept, name) != getattr(given, name)]
+    if other:
+        raise StoreError(
+            f"{str(file)!r} is not the search that {str(path.parent)!r} holds: {', '.join(other)} differ. Go on with "
+            f"{str(path)!r}, or start the new search in another --out"
+        )
+    return kept
+
+
+def _idle(settings: SearchSettings, scenarios: list[Scenario]) -> dict[str, str]:
+    """The fields of the space that no trial reads: name -> beside what."""
+    trials = [without_effect(scenario.training, given=settings.space) for scenario in scenarios]
+    return {name: trials[0][name] for name in settings.space if all(name in idle for idle in trials)}
 
 
 def _why(error: Exception) -> str:

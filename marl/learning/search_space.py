@@ -7,12 +7,11 @@ from typing import Any, Literal
 
 import numpy as np
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 from ray import tune
 from ray.tune.search.variant_generator import generate_variants
 
-from marl.errors import ScenarioError
-from marl.scenario import load_scenario
+from marl.scenario import load_scenario, read_yaml, validated
 from marl.settings import Scenario, Settings
 
 
@@ -60,7 +59,7 @@ class SearchSettings(Settings):
     scheduler: Literal["none", "asha"] = "none"
     grace: int = Field(default=5, ge=1)
     reduction: float = Field(default=3, gt=1)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**32)
     loggers: list[Literal["wandb", "mlflow"]] = []
 
     def trials(self) -> list[dict[str, Any]]:
@@ -89,17 +88,7 @@ def load_search(path: str | Path) -> SearchSettings:
     Raises ScenarioError, naming each fault.
     """
     path = Path(path)
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        settings = SearchSettings.model_validate(data)
-    except FileNotFoundError as error:
-        raise ScenarioError(f"search file {str(path)!r} does not exist; give a YAML file") from error
-    except yaml.YAMLError as error:
-        raise ScenarioError(f"{path}: not valid YAML: {error}") from error
-    except ValidationError as error:
-        faults = [f"  {'.'.join(map(str, fault['loc'])) or 'search'}: {fault['msg']}" for fault in error.errors()]
-        allowed = ", ".join(SearchSettings.model_fields)
-        raise ScenarioError(f"{path} is not a valid search (its keys: {allowed}):\n" + "\n".join(faults)) from error
+    settings = validated(SearchSettings, read_yaml(path), str(path), "search")
     beside = path.parent / settings.scenario
     return settings.model_copy(update={"scenario": str(beside.resolve())}) if beside.is_file() else settings
 

@@ -45,16 +45,13 @@ class Plateau:
         self.settings = settings
         self.best = -math.inf if settings.mode == "max" else math.inf
         self.stale = 0
-        self._seen: set[str] = set()
-        self._found = False
+        self._awaited = Awaited(settings.metric, "training.stop.plateau.metric")
 
     def read(self, row: Mapping[str, Any]) -> Iterator[str]:
         """The reason where the row completes a plateau."""
         settings = self.settings
-        if settings.metric not in row:
-            self._refuse_unknown(row)
+        if not self._awaited.read(row):
             return
-        self._found = True
         value = float(row[settings.metric])
         gain = value - self.best if settings.mode == "max" else self.best - value
         if gain > settings.min_delta:
@@ -64,12 +61,23 @@ class Plateau:
         if self.stale >= settings.patience:
             yield f"plateau: {settings.metric} has not improved on {self.best:g} in {self.stale} values"
 
-    def _refuse_unknown(self, row: Mapping[str, Any]) -> None:
-        """Once a row of training and one of evaluation are there, the metric is in one of them or in none at all."""
+
+class Awaited:
+    """A metric that has to come: once rows of training and of evaluation are there, it is in one or in none at all.
+
+    `key` is the setting that names it, for the error's text.
+    """
+
+    def __init__(self, metric: str, key: str) -> None:
+        self.metric, self.key = metric, key
+        self._seen: set[str] = set()
+
+    def read(self, row: Mapping[str, Any]) -> bool:
+        """Whether the row has it. Raises LearningError where no row ever will."""
         self._seen |= set(row)
-        if not self._found and RETURN in self._seen and "charts/episodic_return" in self._seen:
-            close = difflib.get_close_matches(self.settings.metric, self._seen, n=3, cutoff=0.3)
+        if self.metric not in self._seen and RETURN in self._seen and "charts/episodic_return" in self._seen:
+            close = difflib.get_close_matches(self.metric, self._seen, n=3, cutoff=0.3)
             raise LearningError(
-                f"training.stop.plateau.metric: this run has no metric {self.settings.metric!r}; "
-                f"close ones: {close or sorted(self._seen)}"
+                f"{self.key}: this run has no metric {self.metric!r}; close ones: {close or sorted(self._seen)}"
             )
+        return self.metric in row

@@ -15,14 +15,14 @@ from marl.policies.bases import Bases
 from marl.settings import LanguageModelSettings
 
 KNOWN = 1 << 15
-"""Texts whose hidden state under a frozen trunk is kept."""
+"""Texts whose hidden state under a frozen trunk is kept during an iteration."""
 
 
 class TextCritic(CriticModule):
     """Reads `text` [T, B], UTF-8 bytes and zeros, to the hidden state after the last token, through one hidden layer.
 
     The trunk is the base alone: no actor's adapter is on. A frozen one is no part of the module, shares the memory of
-    actors with LoRA over the same model, and reads each text once; a trained one is a copy of its own.
+    actors with LoRA over the same model, and reads each text once an iteration; a trained one is a copy of its own.
 
     model_config has also: model and precision (the trunk's), trained (whether it learns), trunk_lr, width, and while
     it is built `bases`, through which actors share models.
@@ -63,6 +63,10 @@ class TextCritic(CriticModule):
             self.model.network._apply(fn)
         self._known.clear()
         return self
+
+    def begin(self) -> None:
+        """Forget what was read: a state depends, by rounding, on the texts that it was computed beside."""
+        self._known.clear()
 
     def groups(self, lr: float) -> list[dict[str, Any]]:
         """The head and the layer below it with `lr`, and a trunk that learns with a rate of its own."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 
 from marl.channel import messages_by_sender
 from marl.errors import LearningError
@@ -29,7 +30,7 @@ from marl.multi_task import AnyScenario
 from marl.policies import Policy
 from marl.seeding import seed_of
 from marl.settings import Scenario
-from marl.store import RunDirectory
+from marl.store import RunDirectory, writing
 from marl.types import Episode
 
 logger = logging.getLogger(__name__)
@@ -197,16 +198,17 @@ class Trainer:
     def export(self, folder: str | Path) -> list[Path]:
         """Save each learning policy as a folder `folder`/<name>: a network, or an adapter. The critic is in none.
 
-        A league's members are written as folders of `folder`/<its name>.
+        A league's members are written as folders of `folder`/<its name>. Raises StoreError where that cannot be done.
         """
         policies, leagues = self.policies(), self.algorithm.leagues
         paths = [Path(folder) / name for name in learning_policies(self.scenario)]
-        for path in paths:
-            exporting: Any = policies[path.name]
-            exporting.export(path)
-        for name, league in leagues.items():
-            league_policy: Any = policies[name]
-            export_league(league_policy, league, Path(folder) / name)
+        with writing(Path(folder), SafetensorError):
+            for path in paths:
+                exporting: Any = policies[path.name]
+                exporting.export(path)
+            for name, league in leagues.items():
+                league_policy: Any = policies[name]
+                export_league(league_policy, league, Path(folder) / name)
         return paths
 
     def save(self) -> Path:
@@ -252,9 +254,9 @@ class Trainer:
 
     def close(self) -> None:
         """Stop env runners and close files."""
+        self.algorithm.stop()
         for sink in (self._curves, *self._loggers):
             sink.close()
-        self.algorithm.stop()
 
     def __enter__(self) -> Trainer:
         return self

@@ -47,12 +47,15 @@ def write_adapter(network: Any, name: str, base: str, folder: Path) -> None:
 
 
 def merged(network: Any, folder: str) -> Any:
-    """`network` with the adapter in `folder` added into its weights. Raises ModelError where it does not fit."""
+    """`network` with the adapter in `folder` added into its weights, which can be trained like those of any other.
+
+    Raises ModelError where it does not fit.
+    """
     from peft import PeftModel
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # peft mends GPT-2's layers by itself, and calls what transformers renames
-            return PeftModel.from_pretrained(network, folder).merge_and_unload()
+            return PeftModel.from_pretrained(network, folder).merge_and_unload().requires_grad_(True)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(f"the adapter in {folder} could not be loaded on its base: {error}") from error

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from marl.errors import LearningError
+from marl.errors import LearningError, StoreError
 from marl.learning.checkpoint import (
     KEPT,
     Best,
@@ -39,6 +41,16 @@ def test_the_newest_are_kept_and_nothing_else_is_left(tmp_path: Path) -> None:
     state = newest_checkpoint(tmp_path)
     assert state is not None
     assert state["iteration"] == KEPT + 2
+
+
+def test_one_for_which_there_is_no_room_leaves_those_before_it_and_nothing_of_itself(
+    tmp_path: Path, room: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    save_checkpoint(tmp_path, 1, {"iteration": 1})
+    with room(10_000), pytest.raises(StoreError, match=r"cannot write '.*iteration_000002': File too large"):
+        save_checkpoint(tmp_path, 2, {"iteration": 2, "weights": torch.zeros(10_000)})
+    assert [path.name for path in tmp_path.iterdir()] == ["iteration_000001"]
+    assert newest_checkpoint(tmp_path) == {"iteration": 1}
 
 
 def test_saving_again_replaces_what_is_there(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from marl import experiment
-from marl.errors import ScenarioError
+from marl.errors import ScenarioError, StoreError
 from marl.learning.algorithm import MultiAgentAlgorithm
 from marl.learning.batch import CRITIC
 from marl.learning.config import MultiAgentConfig
@@ -162,6 +163,23 @@ def test_resumed_training_is_straight_training(tmp_path: Path, kind: str, algori
     one, two = ([row["losses/policy_loss"] for row in given if row["iteration"]] for given in rows)
     assert len(one) == 4
     assert one == two
+
+
+def test_a_run_that_finds_no_more_room_says_so_and_goes_on_when_there_is(
+    tmp_path: Path, room: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    scenario = lewis("network", "network")
+    with room(200_000), pytest.raises(StoreError, match=r"iteration_000000': File too large; .*go.* on .*--resume"):
+        experiment.train(scenario, tmp_path / "run")
+    assert RunDirectory(tmp_path / "run").read_json("run.json")["status"] == "failed"
+    run = experiment.train(scenario, tmp_path / "run", resume=True)
+    assert [row["iteration"] for row in run.metrics()] == [0, 1, 2, 3, 4]
+    with (
+        Trainer(scenario, run.path, resume=True) as trainer,
+        room(10_000),
+        pytest.raises(StoreError, match=r"cannot write '.*policies'"),
+    ):
+        trainer.export(tmp_path / "policies")
 
 
 def test_a_run_of_networks_is_evaluated_analyzed_and_reported(tmp_path: Path) -> None:

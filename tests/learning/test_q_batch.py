@@ -92,6 +92,15 @@ def test_what_follows_a_cut_is_not_known():
     assert [each.now[1].id for each in team_transitions([episode], TEAM, {"p"})] == [1, 2]
 
 
+def test_what_one_is_paid_in_the_end_counts_although_another_was_cut_off_before():
+    """x has a time limit of its own; y goes on to the end, which pays."""
+    turns = [make_turn(0, "x", step=0), make_turn(1, "y", step=0), make_turn(2, "y", step=1, paid={"y": 4.0})]
+    turns[0].next_state = turns[0].next_features = np.zeros(3, np.float32)
+    episode = make_episode(turns, outcome="truncated")
+    assert ids(team_transitions([episode], TEAM, {"p"})) == [((0, 1), 0.0, (None, 2)), ((None, 2), 2.0, (None, None))]
+    assert ids(team_transitions([episode], ("y",), {"p"})) == [((1,), 0.0, (2,)), ((2,), 4.0, (None,))]
+
+
 def test_over_several_steps_rewards_shrink_and_what_follows_lies_further_on():
     turns = [make_turn(k, "x", step=k, reward=2.0**k, paid={"x": 2.0**k}) for k in range(4)]
     whole = make_episode(turns, agents=("x",))

@@ -78,12 +78,44 @@ def test_a_trial_that_is_stopped_early_can_be_opened_and_gone_on_with(tmp_path: 
     assert [row["iteration"] for row in run.metrics()] == [0, 1, 2, 3]
 
 
-def test_a_metric_that_never_comes_is_named_beside_those_that_do(tmp_path: Path) -> None:
-    run = run_of(tmp_path, write(tmp_path, {"training.lr": {"grid": [1e-3]}}, set={"training.iterations": 1}))
-    trial = Trial({"folder": str(run.path), "metric": "charts/retrun"})
-    with pytest.raises(LearningError, match=r"'charts/retrun' came in no further row.*charts/episodic_return"):
+@pytest.mark.parametrize(("metric", "close"), [("charts/retrun", "charts/episodic_return"), ("reason", "turns")])
+def test_a_metric_that_will_never_come_is_named_after_the_first_iteration(
+    tmp_path: Path, metric: str, close: str
+) -> None:
+    run = run_of(tmp_path, write(tmp_path, {"training.lr": {"grid": [1e-3]}}))
+    trial = Trial({"folder": str(run.path), "metric": metric})
+    with pytest.raises(LearningError, match=rf"no metric '{metric}'; close ones: .*{close}"):
         trial.step()
+    assert trial.trainer.iteration == 1, "not after the last"
     trial.stop()
+
+
+def test_what_is_resumed_is_the_search_that_the_file_is_of(tmp_path: Path) -> None:
+    file = write(tmp_path, {"training.lr": {"grid": [1e-3]}})
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "search.yaml").write_text(file.read_text())
+    write(tmp_path, {"training.lr": {"grid": [1e-3, 1e-4]}}, samples=2)
+    with pytest.raises(StoreError, match=r"search.yaml' is not the search that '.*out' holds: space, samples differ"):
+        search(file, tmp_path / "out", resume=True)
+
+
+def test_a_field_that_no_trial_reads_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("marl.learning.search.ensure_ray", nothing)  # what comes after the warning is not of interest
+    space = {"training.clip": {"grid": [0.2, 0.1]}, "training.lr": {"grid": [1e-3]}}
+    for algorithms in (["reinforce", "coma"], ["reinforce", "mappo"]):
+        file = write(tmp_path, space | {"training.algorithm": {"grid": algorithms}})
+        with pytest.raises(KeyboardInterrupt):
+            search(file, tmp_path / "-".join(algorithms))
+    told = [record.getMessage() for record in caplog.records if record.name == "marl.learning.search"]
+    assert told == [
+        "space.training.clip: it has no effect in any trial (beside training.algorithm: reinforce), so that they do "
+        "not differ in it"
+    ]
 
 
 @pytest.mark.parametrize(("mode", "order"), [("max", ["0001", "0002", "0000"]), ("min", ["0002", "0001", "0000"])])

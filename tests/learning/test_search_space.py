@@ -70,7 +70,12 @@ def test_a_field_that_is_not_there_or_a_value_out_of_bounds_is_named(field: str,
         ({"space": {"a": {"loguniform": [0, 1]}}}, "loguniform from above 0"),
         ({"space": {"a": {"uniform": [2, 1]}}}, "from a lower to a higher"),
         ({"space": {}}, "space"),
-        ({"space": {"a": {"grid": [1]}}, "metrc": "x"}, r"its keys: scenario, space.*metric.*\n.*metrc"),
+        (
+            {"space": {"a": {"grid": [1]}}, "metrc": "x"},
+            r"metrc: unknown key; did you mean 'metric'\?.*scenario, .*space",
+        ),
+        ({"space": {"a": {"gird": [1]}}}, r"space\.a\.gird: unknown key; did you mean 'grid'"),
+        ({"space": {"a": {"grid": [1]}}, "seed": 2**32}, r"seed: .*less than 4294967296"),
     ],
 )
 def test_faults_of_a_search_file_are_named(tmp_path: Path, data: dict[str, Any], words: str) -> None:
@@ -81,9 +86,14 @@ def test_faults_of_a_search_file_are_named(tmp_path: Path, data: dict[str, Any],
 
 
 def test_a_file_that_is_not_there_or_not_yaml_is_an_error_and_a_scenario_beside_it_is_found(tmp_path: Path) -> None:
-    with pytest.raises(ScenarioError, match="does not exist"):
-        load_search(tmp_path / "nowhere.yaml")
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    for path, why in (("nowhere.yaml", "No such file"), (".", "Is a directory"), ("binary.yaml", "can't decode")):
+        with pytest.raises(ScenarioError, match=rf"cannot be read .*{why}.*; give a YAML file"):
+            load_search(tmp_path / path)
     file = tmp_path / "search.yaml"
+    file.write_text("")
+    with pytest.raises(ScenarioError, match="expected a mapping of keys"):
+        load_search(file)
     file.write_text("scenario: [")
     with pytest.raises(ScenarioError, match="not valid YAML"):
         load_search(file)

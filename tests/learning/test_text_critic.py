@@ -166,6 +166,18 @@ def test_training_moves_what_is_to_learn(build: Callable[..., MultiAgentAlgorith
         assert [group["lr"] for group in optimizer.param_groups] == [3e-3, 1e-4]
 
 
+def test_a_resumed_run_reads_what_one_in_one_go_reads(build: Callable[..., MultiAgentAlgorithm]) -> None:
+    """States that the first one kept from an iteration before had been computed beside other texts."""
+    straight, resumed = (build(2, policies={"one": LORA, "two": LORA}, talk_rounds=1) for _ in range(2))
+    straight.train()
+    resumed.learners.set_state(straight.learners.get_state())
+    resumed.rounds = straight.rounds
+    for algorithm in (straight, resumed):
+        algorithm.train()
+    one, two = (text_critic(algorithm).state_dict() for algorithm in (straight, resumed))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
 def test_who_reads_must_be_named_and_only_mappo_has_such_a_reader(make_scenario: Callable[..., Scenario]) -> None:
     with pytest.raises(ScenarioError, match="mappo"):
         make_scenario(1, training={"algorithm": "ippo", "critic": {"kind": "text"}})

@@ -55,7 +55,9 @@ def test_it_is_loaded_beside_its_base_and_into_its_weights(trained):
 
 def test_a_merged_adapter_is_a_network_like_any_other(trained, tmp_path):
     model, folder = trained
-    LanguageModel.load(str(folder)).save(tmp_path / "whole")
+    merged = LanguageModel.load(str(folder))
+    assert all(parameter.requires_grad for parameter in merged.network.parameters()), "it can be trained further"
+    merged.save(tmp_path / "whole")
     assert not is_adapter(tmp_path / "whole")
     expected = model.choose(PROMPTS, OPTIONS, adapters=["second"] * 2)
     np.testing.assert_allclose(

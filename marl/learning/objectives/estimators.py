@@ -52,8 +52,13 @@ def monte_carlo_returns(rewards: Tensor, bootstrap: Tensor, mask: Tensor, *, gam
     return td_lambda(rewards, torch.zeros_like(rewards), bootstrap, mask, gamma=gamma, lam=1.0)
 
 
+def rounding(largest: Tensor) -> Tensor:
+    """How far apart numbers of up to `largest` may lie that are equal but for the rounding of sums."""
+    return 8.0 * torch.finfo(largest.dtype).eps * largest
+
+
 def normalize(values: Tensor, mask: Tensor | None = None) -> Tensor:
-    """[T] -> [T] with mean 0 and standard deviation 1; all zeros where the values do not differ.
+    """[T] -> [T] with mean 0 and standard deviation 1; all zeros where the values do not differ by more than rounding.
 
     With `mask` [T] only the rows that it marks are counted, and the others become 0: rows that exist to bootstrap from
     have no advantage, and would change everybody else's.
@@ -64,10 +69,17 @@ def normalize(values: Tensor, mask: Tensor | None = None) -> Tensor:
         return result
     centered = values - values.mean()
     deviation = centered.square().mean().sqrt()
-    return centered / deviation if float(deviation) > 1e-8 else torch.zeros_like(values)
+    return centered / deviation if float(deviation) > 1e-8 and _differ(values) else torch.zeros_like(values)
 
 
 def explained_variance(predictions: Tensor, targets: Tensor) -> float:
     """1 - Var(targets - predictions) / Var(targets), both [T]; 0 where the targets do not differ."""
     variance = float(targets.var(unbiased=False))
-    return 1.0 - float((targets - predictions).var(unbiased=False)) / variance if variance > 1e-12 else 0.0
+    if variance <= 1e-12 or not _differ(targets):
+        return 0.0
+    return 1.0 - float((targets - predictions).var(unbiased=False)) / variance
+
+
+def _differ(values: Tensor) -> bool:
+    """The mean of equal numbers is not that number: seven times 0.3 have one 3e-8 away, by which all would differ."""
+    return len(values) > 0 and bool(values.max() - values.min() > rounding(values.abs().max()))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from marl.learning.objectives.estimators import rounding
+
 
 def group_ids(situation: Tensor, turn: Tensor, agent: Tensor) -> Tensor:
     """[T] whole numbers from 0, equal exactly where all three columns ([T], int) are: the groups of MAGRPO.
@@ -32,9 +34,14 @@ def group_advantages(returns: Tensor, groups: Tensor, *, scale: bool = False) ->
     def mean(values: Tensor) -> Tensor:
         return (torch.zeros_like(count).index_add(0, groups, values) / count)[groups]
 
-    centered = returns - mean(returns)
+    def extreme(which: str) -> Tensor:
+        return count.scatter_reduce(0, groups, returns, which, include_self=False)
+
+    most, least = extreme("amax"), extreme("amin")
+    differs = (most - least > rounding(torch.maximum(most.abs(), least.abs())))[groups]
+    centered = torch.where(differs, returns - mean(returns), 0.0)
     if not scale:
         return centered
     deviation = mean(centered.square()).sqrt()
-    differs = deviation > 1e-8
+    differs &= deviation > 1e-8
     return torch.where(differs, centered / torch.where(differs, deviation, 1.0), 0.0)

@@ -91,6 +91,18 @@ def test_monte_carlo_returns_equal_their_sums(paths: list[Path], gamma: float, a
 def test_normalize_and_its_degenerate_case() -> None:
     torch.testing.assert_close(objectives.normalize(torch.tensor([1.0, 3.0])), torch.tensor([-1.0, 1.0]))
     assert not objectives.normalize(torch.full((4,), 7.0)).any()
+    assert not objectives.normalize(torch.tensor([3.0])).any()
+
+
+@pytest.mark.parametrize("value", [0.3, -7.3, 1.1, 1000.1])
+@pytest.mark.parametrize("count", [7, 100, 1000])
+def test_equal_numbers_have_no_spread_whatever_their_mean_is_rounded_to(value: float, count: int) -> None:
+    """Divided by the rounding error of their mean, equal advantages would all be 1: every move would be reinforced."""
+    values = torch.full((count,), value)
+    assert not objectives.normalize(values).any()
+    assert objectives.explained_variance(torch.zeros(count), values) == 0.0
+    values[0] += 1e-4 * abs(value)
+    assert float(objectives.normalize(values).square().mean()) == pytest.approx(1.0, abs=1e-3), "small, but not nothing"
 
 
 def test_normalize_leaves_artificial_rows_out() -> None:

@@ -35,6 +35,14 @@ def test_by_hand() -> None:
     assert objectives.group_advantages(returns[:0], groups[:0]).tolist() == []
 
 
+@pytest.mark.parametrize("scale", [False, True])
+def test_a_group_of_equal_returns_has_no_advantage_at_all(scale: bool) -> None:
+    """The sum of a hundred times 1000.1 is off by more than its rounding, and no scale may blow that up."""
+    returns = torch.cat([torch.full((100,), 1000.1), torch.tensor([1.0, 3.0])])
+    groups = torch.tensor([0] * 100 + [1] * 2)
+    assert objectives.group_advantages(returns, groups, scale=scale).tolist() == [0.0] * 100 + [-1.0, 1.0]
+
+
 def test_groups_are_situation_turn_and_agent() -> None:
     situation = torch.tensor([7, 7, 7, 7, 3, 7])
     turn = torch.tensor([0, 0, 1, 0, 0, 0])

@@ -1,0 +1,92 @@
+"""Which settings of training nothing reads, so that whoever gives one of them can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from pydantic import BaseModel
+
+from marl.learning.presets import QPreset, preset
+from marl.training_settings import TrainingSettings
+
+KEPT_READY = ("training.q.", "training.mirror_descent.")
+
+
+def without_effect(training: TrainingSettings, *, given: Collection[str] = ()) -> dict[str, str]:
+    """The settings that are not as they are by default, or are among the `given`, and have no effect: dotted name ->
+    beside what.
+
+    `{"training.clip": "training.algorithm: dqn"}`. Nothing that is changed among them changes a run by a bit.
+    """
+    parts, q, critic = preset(training.algorithm), training.q, training.critic
+    values = isinstance(parts, QPreset)
+    advantage, surrogate = ("", "") if isinstance(parts, QPreset) else (parts.advantage, parts.surrogate)
+    reads = {
+        **dict.fromkeys(("epochs", "minibatches"), not values and not getattr(parts, "one_step", False)),
+        **dict.fromkeys(("clip", "credit"), surrogate == "ppo"),
+        "gae_lambda": advantage in ("gae", "counterfactual"),
+        "group": advantage == "group",
+        "role_decay": advantage == "role",
+        "mirror_descent": surrogate == "mirror_descent",
+        **dict.fromkeys(("reference", "action_entropy", "message_entropy", "signaling", "tokens_a_batch"), not values),
+        "critic.lr": parts.critic != "none",
+        **dict.fromkeys(
+            ("critic.width", "critic.epochs", "critic.heads", "critic.popart", "critic.value_clip"),
+            parts.critic != "none" and not values,
+        ),
+        "q": values,
+        "q.mixer_width": isinstance(parts, QPreset) and parts.mixing == "monotonic",
+    }
+    found = {name: f"training.algorithm: {training.algorithm}" for name, used in reads.items() if not used}
+    if values:
+        idle = ("ucb",) if q.explore == "epsilon" else ("epsilon", "anneal")
+        found |= {f"q.{name}": f"training.q.explore: {q.explore}" for name in idle}
+    if critic.kind == "network":
+        found |= {f"critic.{name}": "training.critic.kind: network" for name in ("model", "trunk", "trunk_lr")}
+    elif critic.trunk == "frozen":
+        found["critic.trunk_lr"] = "training.critic.trunk: frozen"
+    return {
+        full: why
+        for name, why in found.items()
+        for key, usual in _settings(training, name).items()
+        if (full := f"training.{key}") in given or not usual
+    }
+
+
+def _settings(training: TrainingSettings, name: str) -> dict[str, bool]:
+    """`name`, or the settings of the section of that name, and whether each is as by default."""
+    *parents, leaf = name.split(".")
+    owner: BaseModel = training
+    for parent in parents:
+        owner = getattr(owner, parent)
+    value, usual = getattr(owner, leaf), type(owner).model_fields[leaf].default
+    if isinstance(value, BaseModel) and isinstance(usual, BaseModel):
+        return {f"{name}.{key}": getattr(value, key) == getattr(usual, key) for key in type(value).model_fields}
+    return {name: value == usual}
+
+
+def warning_of(training: TrainingSettings) -> str | None:
+    """What to tell whoever starts such a training; None where every setting counts.
+
+    Not of `q` and `mirror_descent`, which say by their names whose they are: a scenario may keep them for who chooses
+    such an algorithm.
+    """
+    return _told({name: why for name, why in without_effect(training).items() if not name.startswith(KEPT_READY)})
+
+
+def warning_of_overrides(training: TrainingSettings, overrides: Sequence[str]) -> str | None:
+    """The same of `q` and `mirror_descent`, where one of the `key=value` overrides has just given them."""
+    keys = [override.partition("=")[0].strip() for override in overrides]
+    idle = {name: why for name, why in without_effect(training).items() if name.startswith(KEPT_READY)}
+    given = {name: why for name, why in idle.items() if any(f"{name}.".startswith(f"{key}.") for key in keys)}
+    return _told(given)
+
+
+def _told(idle: Mapping[str, str]) -> str | None:
+    if not idle:
+        return None
+    beside: dict[str, list[str]] = {}
+    for name, why in idle.items():
+        beside.setdefault(why, []).append(name)
+    parts = [f"{', '.join(names)} (beside {why})" for why, names in beside.items()]
+    return f"settings without effect: {'; '.join(parts)}. Leave them out, or see docs/scenarios.md for what reads them"
