@@ -236,6 +236,8 @@ def as_number(value: Any) -> float | Fraction:
             pass
     elif isinstance(value, int | np.integer | Fraction) and not isinstance(value, bool):
         number = value if isinstance(value, Fraction) else Fraction(int(value))
+        if type(number.numerator) is not int:  # NumPy's whole numbers make Fractions that overflow
+            number = Fraction(int(number.numerator), int(number.denominator))
         if number.numerator.bit_length() - number.denominator.bit_length() > LARGEST.bit_length():
             raise _too_large(f"a number of {number.numerator.bit_length()} binary digits")
         return number

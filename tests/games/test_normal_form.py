@@ -35,6 +35,12 @@ def test_names_are_made_up_or_kept() -> None:
     assert named.strategies == (("heads", "tails"), ("heads", "tails"))
 
 
+def test_fractions_of_numpys_numbers_do_not_overflow() -> None:
+    game = NormalFormGame([[Fraction(np.int64(2**62)), Fraction(np.int64(1), np.int64(3))]])
+    assert game.payoffs[0, 0] * 4 == 2**64
+    assert game.payoffs[0, 1] == Fraction(1, 3)
+
+
 @pytest.mark.parametrize(
     ("payoffs", "told"),
     [

@@ -49,7 +49,10 @@ def test_what_has_no_answer_leaves_none_and_a_reason() -> None:
     assert set(record["notes"]) == {"ess", "commitment"}
     texts = [one["text"] for one in record["summary"]]
     assert any(text.startswith("No answer for “ess”") for text in texts)
-    assert any(text.startswith("No answer for “commitment”: “commitment needs two players") for text in texts)
+    assert any(
+        text.startswith("No answer for “commitment”: “undefined: commitment needs two players; this game has 3")
+        for text in texts
+    )
 
 
 def test_one_player() -> None:
