@@ -16,7 +16,7 @@ from rich.console import Console
 
 from marl import experiment
 from marl.errors import ParleyError
-from marl.options import MORE_EPISODES, RUNS, any_scenario, begun, check_analysis, one_scenario
+from marl.options import MORE_EPISODES, RUNS, S, any_scenario, begun, check_analysis, one_scenario
 from marl.progress import ProgressBars
 from marl.settings import Scenario
 from marl.store import RunDirectory
@@ -108,7 +108,7 @@ def run(
     """Train, evaluate, analyze and report, in one go."""
     with _explained():
         settings = one_scenario(scenario, set_, seed, model, env_runners, resume)
-        settings, folder = begun(settings, out, resume, set_)
+        settings, folder = _begun(settings, out, resume, set_)
         console.print(f"[bold]{settings.title}[/] → {folder}")
         with _stoppable("run", scenario, folder), ProgressBars(console, settings) as bars:
             done = experiment.run(settings, folder, resume=resume, on_progress=bars, command=_command())
@@ -128,7 +128,7 @@ def train(
     """Train the scenario's learning seats, or those of all tasks of a multi-task file, and export their policies."""
     with _explained():
         settings = any_scenario(scenario, set_, seed, model, env_runners, resume)
-        settings, folder = begun(settings, out, resume, set_)
+        settings, folder = _begun(settings, out, resume, set_)
         with _stoppable("train", scenario, folder), ProgressBars(console, settings) as bars:
             experiment.train(settings, folder, resume=resume, on_progress=bars, command=_command())
         print_ending(console, RunDirectory(folder))
@@ -151,7 +151,7 @@ def psro(
 
     with _explained():
         settings = one_scenario(scenario, set_, seed, model, env_runners, resume)
-        settings, folder = begun(settings, out, resume, set_)
+        settings, folder = _begun(settings, out, resume, set_)
         with _stoppable("psro", scenario, folder), ProgressBars(console, settings) as bars:
             run = grow(settings, folder, resume=resume, on_progress=bars, command=_command())
         print_analysis(console, run.read_json("psro.json"))
@@ -381,6 +381,14 @@ def _seat(text: str, scenario: Scenario) -> tuple[str, str]:
             f"--seat {text!r}: give AGENT=human or AGENT=POLICY; agents here: {', '.join(scenario.seats)}"
         )
     return agent, who
+
+
+def _begun(scenario: S, out: Path | None, resume: bool, overrides: list[str]) -> tuple[S, Path]:
+    """What is to be done, and where; for a new run, with a word on settings that have no effect."""
+    settings, folder = begun(scenario, out, resume)
+    if not resume:
+        experiment.warn_of_idle(settings, overrides)
+    return settings, folder
 
 
 def _command() -> str:

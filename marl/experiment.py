@@ -5,6 +5,7 @@ Start reading here. Each function takes a scenario or a run directory, and write
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from marl.policies.protocol import Policy
     from marl.types import Episode
 
+logger = logging.getLogger(__name__)
 TWIN = "silent_twin"
 CONCEPT_TIME = 60.0
 """Seconds that the solution concepts of an empirical game may take, unless told otherwise."""
@@ -107,6 +109,15 @@ def check_trainable(scenario: AnyScenario) -> None:
                 f"policies.{name}: {policy.model} is an int8 network, which only plays; train the float policy that "
                 "it was exported from, or set learn: false for this policy"
             )
+
+
+def warn_of_idle(scenario: AnyScenario, overrides: Sequence[str] = ()) -> None:
+    """Warn of training settings without effect; see `marl.learning.effect.warning_of`."""
+    from marl.learning.effect import warning_of
+
+    told = warning_of(scenario.training, overrides)
+    if told is not None:
+        logger.warning("%s", told)
 
 
 def silent(scenario: Scenario) -> Scenario:

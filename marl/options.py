@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +11,6 @@ from marl.multi_task import AnyScenario, MultiTask, load_any
 from marl.settings import Scenario
 from marl.store import SETTINGS, RunDirectory
 
-logger = logging.getLogger(__name__)
 RUNS = Path("runs")
 MORE_EPISODES = 4096
 """That `marl analyze --refine` may add unless told otherwise."""
@@ -79,15 +77,10 @@ def check_analysis(
         raise ParleyError("--over-checkpoints compares all kept checkpoints; leave out --checkpoint")
 
 
-def begun(scenario: S, out: Path | None, resume: bool, overrides: list[str]) -> tuple[S, Path]:
-    """What is to be done, and where: `settings_of` the run in `run_folder`. Warns of settings that have no effect."""
-    from marl.learning.effect import warning_of
-
+def begun(scenario: S, out: Path | None, resume: bool) -> tuple[S, Path]:
+    """What is to be done, and where: `settings_of` the run in `run_folder`."""
     folder = run_folder(scenario, out, resume)
-    settings = settings_of(scenario, folder, resume)
-    if not resume and (told := warning_of(settings.training, overrides)):
-        logger.warning("%s", told)
-    return settings, folder
+    return settings_of(scenario, folder, resume), folder
 
 
 def run_folder(scenario: AnyScenario, out: Path | None, resume: bool) -> Path:

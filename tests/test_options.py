@@ -46,8 +46,8 @@ def test_what_is_resumed_is_what_the_run_was_made_from(tmp_path: Path) -> None:
     RunDirectory.create(tmp_path / "run", short)
     assert settings_of(lewis, tmp_path / "run", False) == lewis
     assert settings_of(lewis, tmp_path / "run", True) == short
-    assert begun(lewis, tmp_path / "run", True, []) == (short, tmp_path / "run")
-    assert begun(lewis, tmp_path / "new", False, []) == (lewis, tmp_path / "new")
+    assert begun(lewis, tmp_path / "run", True) == (short, tmp_path / "run")
+    assert begun(lewis, tmp_path / "new", False) == (lewis, tmp_path / "new")
     with pytest.raises(ParleyError, match="is a run of 'lewis', and 'two_step' was to be resumed"):
         settings_of(load_scenario("two_step"), tmp_path / "run", True)
     with pytest.raises(ParleyError, match="not a run directory"):

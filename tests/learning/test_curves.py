@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
+import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from marl.learning.curves import Curves
@@ -21,11 +23,15 @@ def test_every_number_of_a_row_becomes_a_scalar(tmp_path: Path) -> None:
     assert scalars(tmp_path, "losses/value_loss") == [(1, 0.5), (2, 0.25)]
 
 
-def test_a_resumed_run_hides_what_was_written_after_its_checkpoint(tmp_path: Path) -> None:
+def test_a_resumed_run_hides_what_was_written_after_its_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = Curves(tmp_path, 0)
     for iteration in (1, 2, 3):
         first.write({"iteration": iteration, "x": float(iteration)})
     first.close()
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + 1)  # TensorBoard orders files by the second in their names
     second = Curves(tmp_path, 1)
     second.write({"iteration": 2, "x": 20.0})
     second.close()
