@@ -73,7 +73,7 @@ def warning_of(training: TrainingSettings, overrides: Sequence[str] = ()) -> str
     their names whose they are.
     """
     keys = [override.partition("=")[0].strip() for override in overrides]
-    idle = without_effect(training)
+    idle = without_effect(training, given=keys)
     by_hand = {name for name in idle if any(f"{name}.".startswith(f"{key}.") for key in keys)}
     file_chose = not {"training", "training.algorithm"}.intersection(keys)
     own = {name for name in idle if file_chose and not name.startswith(KEPT_READY)}

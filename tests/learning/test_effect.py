@@ -104,6 +104,7 @@ def test_what_nobody_gave_for_this_training_is_not_told() -> None:
         ("training.q.steps", "q.steps"),
         ("training.q", "q.batch, training.q.steps"),
         ("training.clip", "clip"),
+        ("training.epochs", "epochs"),
     ):
         told = warning_of(settings("reinforce"), [*chosen, f"{key}=x"])
         assert told is not None
