@@ -175,9 +175,8 @@ def _ess(record: Record) -> Iterator[Sentence]:
         return
     say, stable = Numbers(), record["ess"]
     some = say.count("ess", len(stable), "strategy is", "strategies are") if stable else "No strategy is"
-    text = f"{some} evolutionarily stable (a population that plays it keeps out every small group of mutants)"
-    if len(stable) > 1:
-        text = text.replace("plays it", "plays one of them")
+    which = "one of them" if len(stable) > 1 else "it"
+    text = f"{some} evolutionarily stable (a population that plays {which} keeps out every small group of mutants)"
     if stable:
         own = record["strategies"][0]
         parts = []

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from pydantic import BaseModel
 
-from marl.learning.presets import QPreset, preset
+from marl.learning.presets import Preset, QPreset, preset
 from marl.training_settings import TrainingSettings
 
 KEPT_READY = ("training.q.", "training.mirror_descent.")
@@ -22,7 +22,7 @@ def without_effect(training: TrainingSettings, *, given: Collection[str] = ()) -
     values = isinstance(parts, QPreset)
     advantage, surrogate = ("", "") if isinstance(parts, QPreset) else (parts.advantage, parts.surrogate)
     reads = {
-        **dict.fromkeys(("epochs", "minibatches"), not values and not getattr(parts, "one_step", False)),
+        **dict.fromkeys(("epochs", "minibatches"), isinstance(parts, Preset) and not parts.one_step),
         **dict.fromkeys(("clip", "credit"), surrogate == "ppo"),
         "gae_lambda": advantage in ("gae", "counterfactual"),
         "group": advantage == "group",
@@ -73,11 +73,14 @@ def warning_of(training: TrainingSettings, overrides: Sequence[str] = ()) -> str
     their names whose they are.
     """
     keys = [override.partition("=")[0].strip() for override in overrides]
-    idle = without_effect(training, given=keys)
-    by_hand = {name for name in idle if any(f"{name}.".startswith(f"{key}.") for key in keys)}
     file_chose = not {"training", "training.algorithm"}.intersection(keys)
-    own = {name for name in idle if file_chose and not name.startswith(KEPT_READY)}
-    return _told({name: why for name, why in idle.items() if name in by_hand | own})
+    return _told(
+        {
+            name: why
+            for name, why in without_effect(training, given=keys).items()
+            if any(f"{name}.".startswith(f"{key}.") for key in keys) or (file_chose and not name.startswith(KEPT_READY))
+        }
+    )
 
 
 def _told(idle: Mapping[str, str]) -> str | None:

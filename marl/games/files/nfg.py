@@ -73,11 +73,9 @@ def _outcomes(tokens: Tokens, players: int, profiles: int) -> list[list[Fraction
         outcomes.append([tokens.number(f"a payoff of the outcome ({players} players)") for _ in range(players)])
         tokens.take("brace", "}", expected="} after the outcome's payoffs")
     tokens.take("brace", "}", expected="} after the outcomes")
-    rows = []
-    for _ in range(profiles):
-        most = len(outcomes) - 1
-        rows.append(outcomes[tokens.whole(f"an outcome's number from 0 to {most} ({profiles} profiles)", 0, most)])
-    return rows
+    most = len(outcomes) - 1
+    expected = f"an outcome's number from 0 to {most} ({profiles} profiles)"
+    return [outcomes[tokens.whole(expected, 0, most)] for _ in range(profiles)]
 
 
 def format_nfg(game: NormalFormGame, title: str = "") -> str:
